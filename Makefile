@@ -1,0 +1,33 @@
+# Everything a person types. Each target is one script; the scripts say what they do.
+.DEFAULT_GOAL := help
+.PHONY: help run stop test soak check bench clean build dist
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## from a bare machine to the example, twice, each at its own HTTPS host
+	@scripts/run.sh
+
+stop: ## stop the server that run started; containers run on
+	@scripts/stop.sh
+
+build: ## bin/berth and bin/berth-agent
+	@scripts/build.sh
+
+dist: ## a release in dist/: binaries for every system, checksums, install.sh
+	@scripts/dist.sh
+
+test: ## everything: units, conformance on Docker, scenarios
+	@scripts/test.sh
+
+soak: ## what make test does a few times, 50 times: kills of the server (docs/soak)
+	@BERTH_SOAK=50 BERTH_TEST_MINUTES=60 BERTH_TEST_PACKAGES=./e2e scripts/test.sh -v -run '^TestKill$$'
+
+check: ## what a reviewer would say by machine
+	@scripts/check.sh
+
+bench: ## the table of measurements
+	@scripts/bench.sh
+
+clean: ## remove what Berth made on this machine, and nothing else
+	@scripts/clean.sh

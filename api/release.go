@@ -1,0 +1,63 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/berth-dev/berth"
+	"github.com/berth-dev/berth/apiwire"
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// releaseRoutes are about builds and releases.
+func (a *api) releaseRoutes() {
+	call(a, created(route("deploy", "POST", "/deployments/{deployment}/releases", "Make a release of a commit; the work follows")), patient,
+		func(ctx context.Context, s berth.Service, in *struct {
+			InDeployment
+			Body apiwire.Deploy
+		}) (berth.Release, error) {
+			return s.Deploy(ctx, in.Deployment, in.Body.Commit)
+		})
+
+	call(a, route("list-releases", "GET", "/deployments/{deployment}/releases", "A deployment's releases, newest first"), usual,
+		func(ctx context.Context, s berth.Service, in *InDeployment) ([]berth.Release, error) {
+			return list(s.Releases(ctx, in.Deployment))
+		})
+
+	call(a, route("list-builds", "GET", "/deployments/{deployment}/builds", "A deployment's builds, newest first"), usual,
+		func(ctx context.Context, s berth.Service, in *InDeployment) ([]berth.Build, error) {
+			return list(s.Builds(ctx, in.Deployment))
+		})
+
+	do(a, route("cancel-build", "POST", "/deployments/{deployment}/builds/{build}/cancel", "End a build"), usual,
+		func(ctx context.Context, s berth.Service, in *struct {
+			InDeployment
+			Build berth.ID `path:"build"`
+		}) error {
+			return s.CancelBuild(ctx, in.Deployment, in.Build)
+		})
+
+	raw(a, streams(route("build-log", "GET", "/deployments/{deployment}/builds/{build}/log", "The log of a build"),
+		"text/plain", "Lines", inPath("deployment"), inPath("build"), inQuery("follow", huma.TypeBoolean, "Go on while the build runs")), a.buildLog)
+}
+
+func (a *api) buildLog(w http.ResponseWriter, r *http.Request, s berth.Service) error {
+	follow, err := queryBool(r, "follow")
+	if err != nil {
+		return err
+	}
+	log, err := s.BuildLog(r.Context(), r.PathValue("deployment"), berth.ID(r.PathValue("build")), follow)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	out := flushing(w)
+	out.flush()
+	if _, err := io.Copy(out, log); err != nil && r.Context().Err() == nil {
+		a.Log.ErrorContext(r.Context(), "build log broke off", "request", requestOf(r.Context()), "error", err)
+		panic(http.ErrAbortHandler) // so that the client sees that this is not the end
+	}
+	return nil
+}

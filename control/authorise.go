@@ -1,0 +1,171 @@
+package control
+
+import (
+	"context"
+
+	"github.com/berth-dev/berth"
+)
+
+// Verb is something a person can ask for.
+type Verb string
+
+// The verbs on the server itself.
+const (
+	ServerRead     Verb = "read the server"
+	TokenManage    Verb = "manage one's own tokens"
+	PersonLogin    Verb = "make login links for others"
+	ProjectCreate  Verb = "create projects"
+	RegistryRead   Verb = "read logins to registries"
+	RegistryManage Verb = "manage logins to registries"
+	StorageRead    Verb = "read where volumes are kept"
+	StorageChange  Verb = "change where volumes are kept"
+)
+
+// The verbs on a project and on what belongs to it.
+const (
+	ProjectRead       Verb = "read the project"
+	ProjectImport     Verb = "bring commits into the project"
+	ProjectDescribe   Verb = "change the project's file"
+	ProjectRename     Verb = "rename the project"
+	ProjectConnect    Verb = "say where the project's commits come from"
+	ProjectDelete     Verb = "delete the project"
+	DeploymentCreate  Verb = "create deployments"
+	DeploymentRead    Verb = "read the deployment"
+	DeploymentRename  Verb = "rename the deployment"
+	DeploymentRestart Verb = "restart the deployment"
+	DeploymentStop    Verb = "stop the deployment"
+	DeploymentStart   Verb = "start the deployment"
+	DeploymentDelete  Verb = "delete the deployment"
+	VolumeDelete      Verb = "delete volumes"
+	DeploymentApply   Verb = "apply the project file"
+	EnvironmentRead   Verb = "read parameters"
+	EnvironmentChange Verb = "change parameters"
+	SecretChange      Verb = "change secrets of a build stage"
+	SecretReveal      Verb = "see secrets"
+	Deploy            Verb = "deploy"
+	BuildRead         Verb = "read builds"
+	BuildCancel       Verb = "cancel builds"
+	StreamRead        Verb = "read logs and events"
+	MailRead          Verb = "read mail"
+	StreamExec        Verb = "run commands in containers"
+)
+
+// leastRole is the one table of who may do what: a verb that is missing here is nobody's.
+var leastRole = map[Verb]berth.Role{
+	ServerRead:     berth.RoleNone,
+	TokenManage:    berth.RoleNone,
+	PersonLogin:    berth.RoleOwner,
+	ProjectCreate:  berth.RoleDeveloper,
+	RegistryRead:   berth.RoleDeveloper,
+	RegistryManage: berth.RoleOwner,
+	StorageRead:    berth.RoleViewer,
+	StorageChange:  berth.RoleOwner,
+
+	ProjectRead:       berth.RoleViewer,
+	ProjectImport:     berth.RoleDeveloper,
+	ProjectDescribe:   berth.RoleDeveloper,
+	ProjectRename:     berth.RoleOwner,
+	ProjectConnect:    berth.RoleOwner,
+	ProjectDelete:     berth.RoleOwner,
+	DeploymentCreate:  berth.RoleDeveloper,
+	DeploymentRead:    berth.RoleViewer,
+	DeploymentRename:  berth.RoleDeveloper,
+	DeploymentRestart: berth.RoleDeveloper,
+	DeploymentStop:    berth.RoleDeveloper,
+	DeploymentStart:   berth.RoleDeveloper,
+	DeploymentDelete:  berth.RoleOwner,
+	VolumeDelete:      berth.RoleOwner,
+	DeploymentApply:   berth.RoleDeveloper,
+	EnvironmentRead:   berth.RoleViewer,
+	EnvironmentChange: berth.RoleDeveloper,
+	SecretChange:      berth.RoleOwner,
+	SecretReveal:      berth.RoleOwner,
+	Deploy:            berth.RoleDeveloper,
+	BuildRead:         berth.RoleViewer,
+	BuildCancel:       berth.RoleDeveloper,
+	StreamRead:        berth.RoleViewer,
+	MailRead:          berth.RoleDeveloper,
+	StreamExec:        berth.RoleDeveloper,
+}
+
+// authorise is the one place that decides whether a person may do something to a project, or with
+// project "" to the server. What the person may not even see is for the store's scope to hide.
+func authorise(tx Tx, caller berth.Caller, verb Verb, project berth.ID) error {
+	least, listed := leastRole[verb]
+	if caller.Person == "" {
+		return berth.Errorf(berth.EUnauthenticated, "nobody is logged in")
+	}
+	role, err := roleOn(tx, caller, project)
+	if err != nil {
+		return err
+	}
+	if !listed || !role.Includes(least) {
+		return berth.Errorf(berth.EForbidden, "to %s you need the role %s, and you have %s: ask an owner", verb, orNone(least), orNone(role))
+	}
+	return nil
+}
+
+// roleOn is the greater of the caller's role on the server and on the project.
+func roleOn(tx Tx, caller berth.Caller, project berth.ID) (berth.Role, error) {
+	if project == "" {
+		return caller.Role, nil
+	}
+	member, err := tx.RoleOn(caller.Person, project)
+	if err != nil || caller.Role.Includes(member) {
+		return caller.Role, err
+	}
+	return member, nil
+}
+
+func orNone(r berth.Role) string {
+	if r == berth.RoleNone {
+		return "none"
+	}
+	return string(r)
+}
+
+// project finds a project that the caller may apply verb to.
+func (s *Service) project(tx Tx, verb Verb, name string) (berth.Project, error) {
+	p, err := tx.Project(s.caller.Scope(), name)
+	if err != nil {
+		return berth.Project{}, err
+	}
+	return p, authorise(tx, s.caller, verb, p.ID)
+}
+
+// deployment finds a deployment that the caller may apply verb to.
+func (s *Service) deployment(tx Tx, verb Verb, ref string) (berth.Deployment, error) {
+	d, err := tx.Deployment(s.caller.Scope(), ref)
+	if err != nil {
+		return berth.Deployment{}, err
+	}
+	return d, authorise(tx, s.caller, verb, d.ProjectID)
+}
+
+// changeable is deployment for a verb that makes no sense on one that is going away.
+func (s *Service) changeable(tx Tx, verb Verb, ref string) (berth.Deployment, error) {
+	d, err := s.deployment(tx, verb, ref)
+	if err == nil && d.Desire == berth.DesireDelete {
+		err = berth.Errorf(berth.EConflict, "%s is being deleted", d.Slug)
+	}
+	return d, err
+}
+
+// MayRead finds a deployment whose logs and events the caller may read.
+func (c *Control) MayRead(ctx context.Context, caller berth.Caller, ref string) (berth.Deployment, error) {
+	return c.may(ctx, caller, StreamRead, ref)
+}
+
+// MayExec finds a deployment in whose containers the caller may run commands.
+func (c *Control) MayExec(ctx context.Context, caller berth.Caller, ref string) (berth.Deployment, error) {
+	return c.may(ctx, caller, StreamExec, ref)
+}
+
+func (c *Control) may(ctx context.Context, caller berth.Caller, verb Verb, ref string) (d berth.Deployment, err error) {
+	s := c.As(caller)
+	err = s.view(ctx, func(tx Tx) error {
+		d, err = s.deployment(tx, verb, ref)
+		return err
+	})
+	return d, err
+}

@@ -1,0 +1,174 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/berth-dev/berth"
+)
+
+// Deploy makes a release of a commit, fetching first where commits come from outside.
+func (s *Service) Deploy(ctx context.Context, ref, commit string) (r berth.Release, err error) {
+	var d berth.Deployment
+	var p berth.Project
+	err = s.view(ctx, func(tx Tx) error {
+		if d, err = s.deployable(tx, ref); err != nil {
+			return err
+		}
+		p, err = tx.ProjectByID(s.caller.Scope(), d.ProjectID)
+		return err
+	})
+	if err != nil {
+		return berth.Release{}, err
+	}
+	if err := s.control.room(); err != nil {
+		return berth.Release{}, err
+	}
+	resolved, err := s.control.deployedCommit(ctx, p, d, commit)
+	if err != nil {
+		return berth.Release{}, err
+	}
+	p.Stages = s.control.stages(ctx, p)
+	if err := s.control.admit(ctx, p, d, resolved); err != nil {
+		return berth.Release{}, err
+	}
+	err = s.update(ctx, func(tx Tx) error {
+		if d, err = s.deployable(tx, d.Slug); err != nil {
+			return err
+		}
+		if err := s.keepStages(tx, Deploy, p); err != nil {
+			return err
+		}
+		if r, err = tx.CreateRelease(newRelease(d, resolved, "deploy")); err != nil {
+			return err
+		}
+		return s.event(tx, d, "", "release.created", fmt.Sprintf("release %d deploys %s", r.Revision, short(resolved)))
+	})
+	return r, err
+}
+
+func (s *Service) deployable(tx Tx, ref string) (berth.Deployment, error) {
+	d, err := s.changeable(tx, Deploy, ref)
+	if err == nil && d.Kind == berth.KindDevelopment {
+		err = berth.Errorf(berth.EInvalid, "%s is a development deployment: it runs its working tree, not a commit. Change the files there (git pull in berth exec %s), or deploy to a build stage", d.Slug, d.Slug)
+	}
+	return d, err
+}
+
+// deployedCommit finds the commit to deploy and refuses one whose project file does not parse.
+func (c *Control) deployedCommit(ctx context.Context, p berth.Project, d berth.Deployment, rev string) (string, error) {
+	if err := c.fetch(ctx, p); err != nil {
+		return "", err
+	}
+	commit, err := c.revision(ctx, p, d, rev)
+	if err != nil {
+		return "", err
+	}
+	_, _, err = c.stack(ctx, p, commit)
+	return commit, err
+}
+
+func (c *Control) revision(ctx context.Context, p berth.Project, d berth.Deployment, rev string) (string, error) {
+	if rev == "" {
+		return c.branchHead(ctx, p, d.Branch)
+	}
+	if err := validateRevision("commit", rev); err != nil {
+		return "", err
+	}
+	return c.Git.Resolve(ctx, p.ID, rev)
+}
+
+// rerelease makes a release of the commit that a deployment runs: the newest that has not failed.
+func rerelease(tx Tx, d berth.Deployment, cause string) (berth.Release, error) {
+	releases, err := tx.Releases(d.ID, 0)
+	if err != nil {
+		return berth.Release{}, err
+	}
+	if len(releases) == 0 {
+		return berth.Release{}, fmt.Errorf("release %s again: it has no release", d.Slug)
+	}
+	commit := releases[0].Commit
+	for _, r := range releases {
+		if r.State != berth.ReleaseFailed {
+			commit = r.Commit
+			break
+		}
+	}
+	return tx.CreateRelease(newRelease(d, commit, cause))
+}
+
+// Releases lists all of a deployment, newest first.
+func (s *Service) Releases(ctx context.Context, ref string) (list []berth.Release, err error) {
+	err = s.view(ctx, func(tx Tx) error {
+		d, err := s.deployment(tx, DeploymentRead, ref)
+		if err != nil {
+			return err
+		}
+		list, err = tx.Releases(d.ID, 0)
+		return err
+	})
+	return list, err
+}
+
+// Builds lists those of a deployment, newest first.
+func (s *Service) Builds(ctx context.Context, ref string) (list []berth.Build, err error) {
+	err = s.view(ctx, func(tx Tx) error {
+		d, err := s.deployment(tx, BuildRead, ref)
+		if err != nil {
+			return err
+		}
+		list, err = tx.Builds(d.ID)
+		return err
+	})
+	return list, err
+}
+
+// CancelBuild ends a build that waits or runs.
+func (s *Service) CancelBuild(ctx context.Context, ref string, id berth.ID) error {
+	return s.update(ctx, func(tx Tx) error {
+		d, err := s.deployment(tx, BuildCancel, ref)
+		if err != nil {
+			return err
+		}
+		b, err := tx.BuildOf(d.ID, id)
+		if err != nil {
+			return err
+		}
+		if b.State.Done() {
+			return berth.Errorf(berth.EConflict, "build %s has %s already", b.ID, b.State)
+		}
+		b.State, b.Message, b.EndedAt = berth.BuildCancelled, "cancelled by "+s.caller.Name, tx.Now()
+		if err := tx.UpdateBuild(b); err != nil {
+			return err
+		}
+		return s.event(tx, d, b.Element, "build.cancelled", "the build of "+b.Element+" was cancelled")
+	})
+}
+
+// BuildLog opens a build's log. Closing ctx ends a log that is followed.
+func (s *Service) BuildLog(ctx context.Context, ref string, id berth.ID, follow bool) (io.ReadCloser, error) {
+	var d berth.Deployment
+	err := s.view(ctx, func(tx Tx) (err error) {
+		if d, err = s.deployment(tx, BuildRead, ref); err != nil {
+			return err
+		}
+		_, err = tx.BuildOf(d.ID, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &buildLog{
+		ctx: ctx, follow: follow,
+		open: func() (io.ReadCloser, error) { return s.control.BuildLogs.OpenBuildLog(id) },
+		done: func() (done bool, err error) {
+			err = s.view(ctx, func(tx Tx) error {
+				b, err := tx.BuildOf(d.ID, id)
+				done = b.State.Done()
+				return err
+			})
+			return done, err
+		},
+	}, nil
+}

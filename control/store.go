@@ -1,0 +1,146 @@
+package control
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/berth-dev/berth"
+)
+
+// Store is what the verbs need of the database. Update's function runs in one transaction, and what it
+// wrote is announced after the commit.
+type Store interface {
+	View(ctx context.Context, fn func(Tx) error) error
+	Update(ctx context.Context, fn func(Tx) error) error
+}
+
+// Tx reads and writes within one transaction. Reads with a Scope return ENotFound for what lies outside of it.
+type Tx interface {
+	Now() time.Time
+
+	CreateProject(p berth.Project) error
+	UpdateProject(p berth.Project) error
+	Project(scope berth.Scope, name string) (berth.Project, error)
+	ProjectByID(scope berth.Scope, id berth.ID) (berth.Project, error)
+	Projects(scope berth.Scope) ([]berth.Project, error)
+	DeleteProject(id berth.ID) error
+	// ProjectFile is the file kept in the place of one that a commit has not got.
+	ProjectFile(project berth.ID) (f berth.ProjectFile, ok bool, err error)
+	PutProjectFile(project berth.ID, f berth.ProjectFile) error
+
+	CreateDeployment(d berth.Deployment) error
+	UpdateDeployment(d berth.Deployment) error
+	Deployment(scope berth.Scope, ref string) (berth.Deployment, error)
+	DeploymentByID(scope berth.Scope, id berth.ID) (berth.Deployment, error)
+	Deployments(scope berth.Scope, project berth.ID) ([]berth.Deployment, error)
+	// ListVersion differs wherever a list of deployments may differ.
+	ListVersion() (string, error)
+	SlugTaken(slug string) (bool, error)
+	Observed(deployment berth.ID) (berth.Observed, error)
+	ObservedAll(scope berth.Scope) (map[berth.ID]berth.Observed, error)
+	Volumes(deployment berth.ID) ([]berth.Volume, error)
+	DeleteVolume(deployment berth.ID, element, identifier string) error
+
+	CreateRelease(r berth.Release) (berth.Release, error)
+	Release(id berth.ID) (berth.Release, error)
+	// Releases, LatestReleases and ServingReleases leave out what a release runs; Release has it.
+	Releases(deployment berth.ID, limit int) ([]berth.Release, error)
+	ServingRelease(deployment berth.ID) (r berth.Release, ok bool, err error)
+	LatestReleases(scope berth.Scope) (map[berth.ID]berth.Release, error)
+	ServingReleases(scope berth.Scope) (map[berth.ID]berth.Release, error)
+
+	// Stack is that of the newest release that has one and has not failed.
+	Stack(deployment berth.ID) (stack []byte, ok bool, err error)
+	PutStack(release berth.ID, stack []byte) error
+	// SavedFile is the hash of the project file that a working tree was last seen with.
+	SavedFile(deployment berth.ID) (hash string, err error)
+	PutSavedFile(deployment berth.ID, hash string) error
+
+	UpdateBuild(b berth.Build) error
+	BuildOf(deployment, id berth.ID) (berth.Build, error)
+	Builds(deployment berth.ID) ([]berth.Build, error)
+
+	PutSetting(s berth.Setting) error
+	DeleteSetting(deployment berth.ID, element, name string) error
+	Settings(deployment berth.ID) ([]berth.Setting, error)
+	SharedSettings(project berth.ID) ([]berth.Setting, error)
+	PutSharedSetting(project berth.ID, s berth.Setting) error
+	DeleteSharedSetting(project berth.ID, name string) error
+	PutSecret(owner, id berth.ID, sealed []byte) (version int, err error)
+	// SecretOf is ENotFound for a secret that belongs to neither.
+	SecretOf(deployment, project, id berth.ID, version int) (sealed []byte, err error)
+	LatestSecret(id berth.ID) (version int, sealed []byte, err error)
+
+	CreatePerson(p berth.Person) error
+	Person(id berth.ID) (berth.Person, error)
+	PersonByName(name string) (berth.Person, error)
+	RoleOn(person, project berth.ID) (berth.Role, error)
+	CreateLoginLink(hash []byte, person berth.ID, expires time.Time) error
+	TakeLoginLink(hash []byte, now time.Time) (person berth.ID, err error)
+	CreateToken(t berth.Token, hash []byte) error
+	TokenByHash(hash []byte, now time.Time) (berth.Token, berth.Person, error)
+	TouchToken(id berth.ID) error
+	Tokens(person berth.ID) ([]berth.Token, error)
+	DeleteToken(person, id berth.ID) error
+
+	PutRegistry(r berth.Registry, sealed []byte) error
+	Registries() ([]berth.Registry, error)
+	DeleteRegistry(host string) error
+
+	AppendEvent(e berth.Event) error
+	Meta(key string) (value string, ok bool, err error)
+	PutMeta(key, value string) error
+}
+
+// Vault seals secrets for the store and opens them again.
+type Vault interface {
+	Seal(value berth.Secret) ([]byte, error)
+	Unseal(sealed []byte) (berth.Secret, error)
+}
+
+// Git keeps a bare repository per project. Errors that a person can do something about are coded.
+type Git interface {
+	Init(ctx context.Context, project berth.ID) error
+	Import(ctx context.Context, project berth.ID, bundle io.Reader) (defaultBranch string, err error)
+	// Fetch's errors may be berth.ErrRefused and berth.ErrHostKey; what it found out counts with them too.
+	Fetch(ctx context.Context, project berth.ID, origin berth.Upstream) (berth.Fetched, error)
+	Resolve(ctx context.Context, project berth.ID, rev string) (commit string, err error)
+	Branches(ctx context.Context, project berth.ID) ([]string, error)
+	// Holders lists the branches that a commit is on.
+	Holders(ctx context.Context, project berth.ID, commit string) ([]string, error)
+	// ReadFile is fs.ErrNotExist where the commit has no such file.
+	ReadFile(ctx context.Context, project berth.ID, commit, path string, max int64) ([]byte, error)
+	// List names what is in a folder ("" is the top), folders with a slash behind.
+	List(ctx context.Context, project berth.ID, commit, dir string) ([]string, error)
+	Remove(ctx context.Context, project berth.ID) error
+}
+
+// Forges know what the hosts of repositories need. Nil: there are no deploy keys.
+type Forges interface {
+	NewDeployKey(comment string) (public string, private berth.Secret, err error)
+	KeyPage(u berth.GitURL) string // "" where it is not known
+	SSHURL(u berth.GitURL) string  // "" where there is none
+}
+
+// Volumes is where volumes are kept.
+type Volumes interface {
+	Storage(ctx context.Context) (berth.Storage, error)
+	// Migrate keeps new volumes in another kind of store, and has the others move there. Empty: in the kind
+	// that measures best, which is returned.
+	Migrate(ctx context.Context, to berth.StorageKind) (berth.StorageKind, error)
+	// Delete deletes a volume's data, unless allowed, asked while nothing else changes the deployment, objects.
+	Delete(ctx context.Context, v berth.Volume, allowed func(context.Context) error) error
+}
+
+// Mail is deployments' inboxes.
+type Mail interface {
+	List(ctx context.Context, deployment berth.ID) ([]berth.Mail, error)
+	Read(ctx context.Context, deployment, id berth.ID) (berth.MailText, error)
+}
+
+// BuildLogs opens the stored log of a build, fs.ErrNotExist before it has one. A reader at the end of a
+// log that is still written returns io.EOF and, asked again later, what was written since.
+type BuildLogs interface {
+	OpenBuildLog(build berth.ID) (io.ReadCloser, error)
+}

@@ -1,0 +1,119 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/berth-dev/berth/certs/certstest"
+)
+
+// TestPublicCertificates runs a server with a domain of its own against a real ACME issuer: from the moment
+// the DNS leads here, a visitor who trusts that issuer and nobody else has the page within 5 s.
+func TestPublicCertificates(t *testing.T) {
+	const domain = "apps.example"
+	dir, err := os.MkdirTemp("", "berth-reach-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	s, err := newServer(shared.bin, filepath.Join(dir, "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, err := certstest.Start(t.Context(), certstest.Config{Tools: "../tools/go.mod", Dir: dir, HTTP: s.http, TLS: s.https, Blocked: []string{"blocked.example"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(issuer.Stop)
+	bundle := filepath.Join(dir, "machine.pem") // whom the machine trusts to be an issuer
+	if err := os.WriteFile(bundle, []byte(issuer.CA), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SSL_CERT_FILE", bundle)
+	s.flags = []string{"--domain", domain, "--acme-directory", issuer.Directory, "--acme-resolver", issuer.Resolver}
+	if err := s.start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.stop(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+	})
+	root, err := issuer.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := "https://console." + domain + ":" + strconv.Itoa(s.https) + "/login"
+	stranger := visitor(t, root)
+	if status, err := stranger(page); err == nil {
+		t.Fatalf("trusted before the DNS leads here: %d", status)
+	}
+	if status, err := visitor(t, s.output(t, "ca"))(page); status != http.StatusOK {
+		t.Fatalf("the server's own authority does not stand in: %d (%v)", status, err)
+	}
+
+	began := time.Now()
+	if err := issuer.Point("console." + domain); err != nil {
+		t.Fatal(err)
+	}
+	const limit = 5 * time.Second
+	eventually(t, limit, func() error {
+		status, err := stranger(page)
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("status %d", status)
+		}
+		return err
+	})
+	t.Logf("from DNS in place to a trusted 200: %s", time.Since(began).Round(time.Millisecond))
+	eventually(t, limit, func() error {
+		if events := s.output(t, "events"); !strings.Contains(events, "certificate.issued") {
+			return errors.New(events)
+		}
+		return nil
+	})
+	var who struct{ Claimed bool }
+	if err := unmarshal([]byte(s.output(t, "whoami", "--json")), &who); err != nil || who.Claimed {
+		t.Errorf("claimed %v though nobody has logged in (%v)", who.Claimed, err)
+	}
+	if lines := strings.Split(strings.TrimSpace(s.output(t, "status")), "\n"); !strings.HasPrefix(lines[len(lines)-1], page+"#") {
+		t.Errorf("the last line of an unclaimed server's status is no login link: %q", lines)
+	}
+}
+
+// visitor gets pages of this machine, whatever their names, and trusts one root only.
+func visitor(t *testing.T, root string) func(url string) (status int, err error) {
+	t.Helper()
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM([]byte(root)) {
+		t.Fatal("the root is no certificate")
+	}
+	here := func(ctx context.Context, network, address string) (net.Conn, error) {
+		_, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+	}
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DialContext: here, TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	return func(url string) (int, error) {
+		answer, err := client.Get(url)
+		if err != nil {
+			return 0, err
+		}
+		return answer.StatusCode, answer.Body.Close()
+	}
+}

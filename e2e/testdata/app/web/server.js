@@ -1,0 +1,5 @@
+const http = require('node:http')
+const fs = require('node:fs')
+const server = http.createServer((_, answer) => answer.end(fs.readFileSync('edition.txt')))
+server.listen(3000, () => console.log('listening on 3000'))
+process.on('SIGTERM', () => { server.close(); server.closeIdleConnections() })

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Installing a package starts no service in an image.
+exit 101

@@ -1,0 +1,108 @@
+package ingress
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/berth-dev/berth"
+	"github.com/berth-dev/berth/proxy"
+)
+
+// liveGrace and builtGrace are how long an upgraded connection stays with a replaced instance. In
+// development the replaced one is gone already.
+const (
+	liveGrace  = time.Second
+	builtGrace = 30 * time.Second
+)
+
+// tableContext is what a table needs besides the deployments.
+type tableContext struct {
+	hostName func(label string) string
+	handlers map[string]http.Handler
+	dial     func(ctx context.Context, instance string, port int) (net.Conn, error)
+	now      time.Time
+}
+
+// buildTable is the whole proxy table. It is pure: equal input gives equal routes.
+func buildTable(states []state, c tableContext) *proxy.Table {
+	table := &proxy.Table{Hosts: map[string]*proxy.Route{}}
+	for _, s := range states {
+		for _, h := range s.hosts {
+			name := strings.ToLower(c.hostName(h.Label))
+			route := c.routeOf(s, h)
+			if route == nil {
+				continue
+			}
+			route.PlainHTTP = isLocalhost(name)
+			table.Hosts[name] = route
+		}
+	}
+	// Last, so that no application's host can take the place of one of ours.
+	for name, handler := range c.handlers {
+		name = strings.ToLower(name)
+		table.Hosts[name] = &proxy.Route{Handler: handler} // never without TLS: tokens and links go there
+	}
+	return table
+}
+
+// isLocalhost knows the names that never leave the machine (RFC 6761), where TLS proves nothing.
+func isLocalhost(name string) bool {
+	return name == "localhost" || strings.HasSuffix(name, ".localhost")
+}
+
+// routeOf returns what a host leads to, nil for a former label whose time is over.
+func (c tableContext) routeOf(s state, h berth.Host) *proxy.Route {
+	if h.RedirectTo != "" {
+		if !h.Until.IsZero() && !c.now.Before(h.Until) {
+			return nil
+		}
+		return &proxy.Route{Redirect: c.hostName(h.RedirectTo)}
+	}
+	route := &proxy.Route{Page: s.page(h.Element), Grace: builtGrace}
+	if s.isLive() {
+		route.Grace = liveGrace
+	}
+	if s.deployment.Desire == berth.DesireRun && s.broken == nil {
+		route.Targets = c.targets(s, h)
+	}
+	return route
+}
+
+func (c tableContext) targets(s state, h berth.Host) (targets []proxy.Target) {
+	leads, ok := s.routeFor(h)
+	if !ok {
+		return nil
+	}
+	for _, i := range s.answering(leads.Element, leads.Workload) {
+		targets = append(targets, proxy.Target{ID: i.ID, Port: leads.Port, Dial: func(ctx context.Context) (net.Conn, error) {
+			return c.dial(ctx, i.ID, leads.Port)
+		}})
+	}
+	return targets
+}
+
+// routeFor finds the chart's route for a host. Charts are rendered with the names of their time: a
+// label may have been edited since, and the base domain changed; so labels are compared, those
+// that the host had before included.
+func (s state) routeFor(h berth.Host) (berth.Route, bool) {
+	current := s.current()
+	if current == nil {
+		return berth.Route{}, false
+	}
+	labels := map[string]bool{h.Label: true}
+	for _, former := range s.hosts {
+		if former.RedirectTo == h.Label {
+			labels[former.Label] = true
+		}
+	}
+	for _, r := range current.routes {
+		label, _, _ := strings.Cut(r.Host, ".")
+		if labels[label] {
+			return r, true
+		}
+	}
+	return berth.Route{}, false
+}

@@ -1,0 +1,264 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// Idle connections to a target are let go before the usual servers do it (gunicorn after 2 s,
+	// Node and uvicorn after 5 s): a POST that meets a closing connection cannot be sent again.
+	// A new connection costs a millisecond at most.
+	idleConnectionLife  = time.Second
+	idleConnections     = 64
+	maxResponseHeader   = 1 << 20
+	expectContinueLimit = time.Second
+	copyBuffer          = 32 << 10
+)
+
+func newTransport(dial func(context.Context) (net.Conn, error), timeout time.Duration) *http.Transport {
+	return &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			conn, err := dial(ctx)
+			if err != nil {
+				return nil, &dialError{err}
+			}
+			return conn, nil
+		},
+		DisableCompression:     true, // what the client may read was asked by the client
+		MaxIdleConnsPerHost:    idleConnections,
+		IdleConnTimeout:        idleConnectionLife,
+		MaxResponseHeaderBytes: maxResponseHeader,
+		ExpectContinueTimeout:  expectContinueLimit,
+	}
+}
+
+// dialError says that nothing of the request has been sent.
+type dialError struct{ err error }
+
+func (e *dialError) Error() string { return "dial target: " + e.err.Error() }
+func (e *dialError) Unwrap() error { return e.err }
+
+func (p *Proxy) newReverseProxy() *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Rewrite:        p.rewrite,
+		Transport:      roundTripper(p.roundTrip),
+		FlushInterval:  -1, // at once: streams are the rule, and who buffers adds delay
+		ModifyResponse: p.noteLongResponses,
+		ErrorHandler:   p.explain,
+		ErrorLog:       slog.NewLogLogger(p.config.Log.Handler(), slog.LevelDebug),
+		BufferPool:     &bufferPool{},
+	}
+}
+
+func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodConnect {
+		connectPage.ServeHTTP(w, r)
+		return
+	}
+	p.reverse.ServeHTTP(w, r)
+}
+
+// rewrite leaves the request as the client sent it, path and query to the letter, but for what
+// says where it came from. ReverseProxy took the forwarding headers of the client out before.
+func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
+	r.Out.URL.Scheme = "http"
+	r.Out.URL.Host = "target" // one pool of connections per transport, whatever the host
+	r.Out.URL.RawQuery = r.In.URL.RawQuery
+	keepPath(r)
+	r.Out.Host = r.In.Host
+	for name := range r.Out.Header {
+		if isForwardingHeader(name) {
+			r.Out.Header.Del(name)
+		}
+	}
+	client := clientAddress(r.In)
+	if p.config.TrustedClient != nil && p.config.TrustedClient(client) {
+		keepForwarded(r)
+		return
+	}
+	r.SetXForwarded()
+	r.Out.Header.Set("X-Real-Ip", client.String())
+	r.Out.Header.Set("Forwarded", forwardedElement(client, r.In.Host, r.Out.Header.Get("X-Forwarded-Proto")))
+}
+
+// keepPath keeps what package url would write another way, like an unescaped "|".
+func keepPath(r *httputil.ProxyRequest) {
+	raw, _, _ := strings.Cut(r.In.RequestURI, "?")
+	if raw == r.In.URL.EscapedPath() || !strings.HasPrefix(raw, "/") || strings.HasPrefix(raw, "//") {
+		return
+	}
+	r.Out.URL.Opaque = raw
+}
+
+// isForwardingHeader knows more than the headers that are set here: an application may believe
+// any of them, and a client must not be able to say it.
+func isForwardingHeader(name string) bool {
+	switch name = http.CanonicalHeaderKey(name); name {
+	case "Forwarded", "X-Real-Ip", "X-Client-Ip", "X-Original-Host", "X-Original-Url", "X-Rewrite-Url", "True-Client-Ip", "X-Cluster-Client-Ip":
+		return true
+	}
+	return strings.HasPrefix(name, "X-Forwarded-")
+}
+
+// keepForwarded passes on what a trusted client said, with the client itself behind it.
+func keepForwarded(r *httputil.ProxyRequest) {
+	for name, values := range r.In.Header {
+		if isForwardingHeader(name) {
+			r.Out.Header[name] = append([]string(nil), values...)
+		}
+	}
+	before := r.Out.Header["X-Forwarded-For"]
+	host, proto := r.Out.Header.Get("X-Forwarded-Host"), r.Out.Header.Get("X-Forwarded-Proto")
+	r.SetXForwarded() // appends to X-Forwarded-For, replaces the others
+	if host != "" {
+		r.Out.Header.Set("X-Forwarded-Host", host)
+	}
+	if proto != "" {
+		r.Out.Header.Set("X-Forwarded-Proto", proto)
+	}
+	if len(before) == 0 && r.Out.Header.Get("X-Real-Ip") == "" {
+		r.Out.Header.Set("X-Real-Ip", clientAddress(r.In).String())
+	}
+	r.Out.Header.Add("Forwarded", forwardedElement(clientAddress(r.In), r.In.Host, scheme(r.In)))
+}
+
+// forwardedElement is one element of RFC 7239's header.
+func forwardedElement(client netip.Addr, host, proto string) string {
+	node := client.String()
+	if client.Is6() {
+		node = `"[` + node + `]"`
+	}
+	return fmt.Sprintf("for=%s;host=%q;proto=%s", node, host, proto)
+}
+
+func clientAddress(r *http.Request) netip.Addr {
+	address, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.IPv4Unspecified() // not from a network
+	}
+	return address.Addr().Unmap().WithZone("")
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (t roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
+
+// roundTrip sends a request to the target that its flight has claimed, and to another one where
+// that is safe.
+func (p *Proxy) roundTrip(r *http.Request) (*http.Response, error) {
+	f := flightOf(r.Context())
+	if f == nil {
+		return nil, errors.New("round trip: the request has no flight")
+	}
+	for {
+		attempt := *r
+		if r.Body != nil {
+			attempt.Body = keptOpen{r.Body}
+		}
+		response, err := f.target.transport.RoundTrip(&attempt)
+		if err == nil || !isRepeatable(r, err) || !p.claimAnother(f) {
+			return response, err
+		}
+	}
+}
+
+// isRepeatable reports whether a failed request may be sent a second time: nothing of it was sent,
+// or sending it twice is the same as sending it once.
+func isRepeatable(r *http.Request, err error) bool {
+	if r.Context().Err() != nil {
+		return false
+	}
+	if dial := (*dialError)(nil); errors.As(err, &dial) {
+		return true
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		return false
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return false
+}
+
+// keptOpen is a body that a transport cannot close, because another one may need it. The server
+// closes it when the handler returns.
+type keptOpen struct{ io.Reader }
+
+func (keptOpen) Close() error { return nil }
+
+func (p *Proxy) noteLongResponses(response *http.Response) error {
+	if isLong(response) {
+		p.becomesLong(flightOf(response.Request.Context()))
+	}
+	return nil
+}
+
+func isLong(response *http.Response) bool {
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	return err == nil && kind == "text/event-stream"
+}
+
+// explain answers for a target that did not.
+func (p *Proxy) explain(w http.ResponseWriter, r *http.Request, err error) {
+	f := flightOf(r.Context())
+	cause := context.Cause(r.Context())
+	switch {
+	case errors.Is(cause, errTargetLeft), errors.Is(cause, errClosing):
+		replacedPage.ServeHTTP(w, r)
+	case r.Context().Err() != nil:
+		// Whoever asked is gone; nobody reads an answer.
+	default:
+		p.config.Log.Debug("target does not answer", "host", f.host, "target", f.target.key.id, "port", f.target.key.port, "error", err)
+		unreachablePage(f.target.key.port, err).ServeHTTP(w, r)
+	}
+}
+
+// reasonOf says why a target does not answer, in words.
+func reasonOf(err error, port int) string {
+	var dial *dialError
+	isDial := errors.As(err, &dial)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Sprintf("Nothing listens on its port %d.", port)
+	case isDial && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)):
+		return fmt.Sprintf("It does not accept connections on its port %d.", port)
+	case isDial:
+		return fmt.Sprintf("A connection to its port %d cannot be made.", port)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "It closed the connection before it had answered."
+	default:
+		return "Its answer is not one of HTTP."
+	}
+}
+
+// bufferPool lets copies share their buffers.
+type bufferPool struct{ pool sync.Pool }
+
+func (b *bufferPool) Get() []byte {
+	if buffer, ok := b.pool.Get().(*[]byte); ok {
+		return *buffer
+	}
+	return make([]byte, copyBuffer)
+}
+
+func (b *bufferPool) Put(buffer []byte) { b.pool.Put(&buffer) }

@@ -1,0 +1,217 @@
+// Package proxy is the data plane: it answers requests from an immutable table that is swapped as
+// a whole, and knows of every target whether anything is still being served from it.
+//
+// It knows net/http and nothing of ours: not deployments, releases or engines, nor why a target
+// is in the table.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config is what a Proxy is made of. The zero Config is good.
+type Config struct {
+	// TrustedClient reports whether the forwarding headers of a client may be believed, as those
+	// of a load balancer. Nil: of none.
+	TrustedClient func(netip.Addr) bool
+	// DialTimeout is how long a target may take to accept a connection. Zero: 10 s.
+	DialTimeout time.Duration
+	Log         *slog.Logger // nil: slog.Default
+}
+
+const defaultDialTimeout = 10 * time.Second
+
+// Proxy serves the table that was last handed to Swap. Its methods are safe for concurrent use.
+type Proxy struct {
+	config  Config
+	reverse *httputil.ReverseProxy
+
+	// A request finds its route and claims a target under mu, and works outside it: so a target
+	// that is in no table and has no flight cannot get one any more.
+	mu      sync.Mutex
+	version int64
+	hosts   map[string]*route
+	unknown *Page
+	targets map[targetKey]*target // of the table, and those that left it with flights
+	byID    map[string]int        // how many of targets have the ID
+}
+
+type targetKey struct {
+	id   string
+	port int
+}
+
+// route is a Route with the targets' states.
+type route struct {
+	*Route
+	targets []*target
+	turn    *atomic.Uint64 // outlives swaps, or frequent ones would favour the first target
+}
+
+// New returns a Proxy with an empty table.
+func New(config Config) *Proxy {
+	if config.DialTimeout == 0 {
+		config.DialTimeout = defaultDialTimeout
+	}
+	if config.Log == nil {
+		config.Log = slog.Default()
+	}
+	p := &Proxy{config: config, targets: map[targetKey]*target{}, byID: map[string]int{}}
+	p.reverse = p.newReverseProxy()
+	return p
+}
+
+// Swap puts t in the place of the present table, at once for every request that comes from now on.
+// Requests in flight go on where they are.
+func (p *Proxy) Swap(t *Table) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	staying := map[*target]bool{}
+	hosts := make(map[string]*route, len(t.Hosts))
+	for name, r := range t.Hosts {
+		name = hostname(name)
+		hosts[name] = p.newRoute(r, p.hosts[name], staying)
+	}
+	p.version, p.hosts, p.unknown = t.Version, hosts, t.Unknown
+	for _, state := range p.targets {
+		if staying[state] {
+			state.stay()
+			continue
+		}
+		state.leave(p)
+		p.forgetIfDone(state)
+	}
+}
+
+// newRoute must be called with mu held, as must all methods below that do not say otherwise.
+func (p *Proxy) newRoute(r *Route, before *route, staying map[*target]bool) *route {
+	out := &route{Route: r, turn: new(atomic.Uint64)}
+	if before != nil {
+		out.turn = before.turn
+	}
+	for _, wanted := range r.Targets {
+		state := p.stateOf(wanted)
+		if !staying[state] {
+			state.grace, state.patience = 0, 0 // what the last table said
+		}
+		staying[state] = true
+		state.grace = max(state.grace, orDefault(r.Grace, defaultGrace))
+		state.patience = max(state.patience, orDefault(r.Patience, defaultPatience))
+		out.targets = append(out.targets, state)
+	}
+	return out
+}
+
+func (p *Proxy) stateOf(wanted Target) *target {
+	key := targetKey{wanted.ID, wanted.Port}
+	state := p.targets[key]
+	if state == nil {
+		state = newTarget(key, wanted.Dial, p.config.DialTimeout)
+		p.targets[key] = state
+		p.byID[key.id]++
+	}
+	return state
+}
+
+// forgetIfDone ends a target that has left the table once its last flight is over.
+func (p *Proxy) forgetIfDone(t *target) {
+	if !t.left || len(t.flights) > 0 {
+		return
+	}
+	t.end()
+	delete(p.targets, t.key)
+	if p.byID[t.key.id]--; p.byID[t.key.id] == 0 {
+		delete(p.byID, t.key.id)
+	}
+}
+
+// Version returns that of the applied table.
+func (p *Proxy) Version() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.version
+}
+
+// Drained reports whether no target of the ID is in the applied table and none of its requests
+// and upgraded connections is in flight. It is then safe to end what the ID stands for.
+func (p *Proxy) Drained(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.byID[id] == 0
+}
+
+// Answers counts what has become of the requests that a target answered since it came into a table.
+type Answers struct {
+	Requests uint64 // finished, upgraded ones included
+	Failures uint64 // of these: a status of 5xx, or no answer at all
+}
+
+// Answers returns the counts of all targets of an ID; zeros for one that is in no table and has no flight.
+func (p *Proxy) Answers(id string) Answers { return Answers{} }
+
+var errClosing = errors.New("the proxy is closing")
+
+// Close empties the table and ends every request in flight. Close the servers in front first.
+func (p *Proxy) Close() {
+	p.Swap(&Table{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.targets {
+		t.cut(errClosing, func(*flight) bool { return true })
+	}
+}
+
+// ServeHTTP answers by the table, whatever the scheme. Plain HTTP belongs to Plain.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.serve(w, r, true) }
+
+// Applications returns a handler that is like the proxy itself, but knows no host that is
+// answered by a Handler: for clients who may reach applications and nothing else.
+func (p *Proxy) Applications() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, false) })
+}
+
+func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, handlers bool) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	f := &flight{host: hostname(r.Host), cancel: cancel}
+	route, unknown := p.claim(f)
+	defer p.release(f)
+	switch {
+	case route == nil, route.Handler != nil && !handlers:
+		unknown.ServeHTTP(w, r)
+	case route.Redirect != "":
+		redirectToHost(w, r, route.Redirect)
+	case route.Handler != nil:
+		route.Handler.ServeHTTP(w, r)
+	case f.target != nil:
+		p.forward(w, r.WithContext(context.WithValue(ctx, flightKey{}, f)))
+	case route.Page != nil:
+		route.Page.ServeHTTP(w, r)
+	default:
+		noTargetPage.ServeHTTP(w, r)
+	}
+}
+
+// find returns what the table has for a host, and the page for hosts that it does not have.
+func (p *Proxy) find(host string) (*route, *Page) {
+	unknown := p.unknown
+	if unknown == nil {
+		unknown = unknownHostPage
+	}
+	return p.hosts[host], unknown
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}

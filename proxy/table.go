@@ -1,0 +1,70 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Table says what answers for every host. Whoever hands it to Swap does not change it any more.
+type Table struct {
+	// Version is the caller's own count, given back by Proxy.Version once the table is applied.
+	Version int64
+	// Hosts are the routes by host name: without port, in any case.
+	Hosts map[string]*Route
+	// Unknown answers for every other host; nil: a page that says that there is none.
+	Unknown *Page
+}
+
+// Route says what answers for a host: the first of Redirect, Handler, Targets and Page that is set.
+type Route struct {
+	// Redirect is the host that took this one's place; path and query are kept.
+	Redirect string
+	// Handler answers itself.
+	Handler http.Handler
+	// Targets share the requests, in turn.
+	Targets []Target
+	// Page tells people why nothing answers yet, or any more.
+	Page *Page
+	// PlainHTTP lets the host answer without TLS, where others redirect to it.
+	PlainHTTP bool
+	// Grace is how long upgraded connections and event streams may go on after their target
+	// left the table: they rarely end on their own, and their clients connect again. Zero: 10 s.
+	Grace time.Duration
+	// Patience is the same for every other request. Zero: 10 minutes.
+	Patience time.Duration
+	// Hold is how long a request waits for a target while there is none, before Page answers. Zero: not at all.
+	Hold time.Duration
+	// Allow lists the networks whose clients may ask; empty: all.
+	Allow []netip.Prefix
+	// Password checks the name and password (RFC 7617) that the host asks for; nil: it asks for none.
+	Password func(name, password string) bool
+}
+
+const (
+	defaultGrace    = 10 * time.Second
+	defaultPatience = 10 * time.Minute
+)
+
+// Target is one place that answers requests. Targets of equal ID and Port reach the same place,
+// in whatever table they stand: the connections made for one serve the other.
+type Target struct {
+	// ID is what Drained is asked about; several targets (ports) may share one.
+	ID string
+	// Port tells targets of one ID apart, and people where nothing listens.
+	Port int
+	// Dial connects to the target.
+	Dial func(ctx context.Context) (net.Conn, error)
+}
+
+// hostname returns the key of a Host header's value: no port, no final dot, lower case.
+func hostname(hostport string) string {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	return strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+}

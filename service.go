@@ -1,0 +1,189 @@
+package berth
+
+import (
+	"context"
+	"io"
+	"iter"
+	"time"
+)
+
+// Service is every verb of Berth for one caller. The server implements it (control and
+// session, bound to a caller); the client implements it over HTTP, so that the CLI and
+// the tests drive the same contract on both sides of the wire.
+//
+// ref is a deployment's slug, or its bare name where only one deployment the caller may
+// see has it. project is a project's name. What the caller may not see is ENotFound.
+// Every method may return EUnauthenticated, EForbidden and ENotFound.
+type Service interface {
+	ServerService
+	ProjectService
+	SourceService
+	RegistryService
+	ProjectFileService
+	DeploymentService
+	PlanService
+	EnvironmentService
+	SharedService
+	ReleaseService
+	StreamService
+	StorageService
+	MailService
+}
+
+// ServerService is about the server and who is asking.
+type ServerService interface {
+	Whoami(ctx context.Context) (Whoami, error)
+	// CA returns the PEM of the server's local certificate authority.
+	CA(ctx context.Context) (string, error)
+	// CreateLoginLink makes a one-time link for a person (empty: the caller), valid for 15 minutes.
+	CreateLoginLink(ctx context.Context, person string) (LoginLink, error)
+	// CreateToken makes an API token of the caller; the secret is shown this once.
+	CreateToken(ctx context.Context, name string, ttl time.Duration) (Token, Secret, error)
+	Tokens(ctx context.Context) ([]Token, error)
+	DeleteToken(ctx context.Context, id ID) error
+	// Packages lists the built-in catalogue.
+	Packages(ctx context.Context) ([]PackageInfo, error)
+	Package(ctx context.Context, name string) (PackageInfo, error)
+}
+
+// ProjectService is about projects and their sources.
+type ProjectService interface {
+	CreateProject(ctx context.Context, p NewProject) (Project, error)
+	// ImportRepository replaces the content of a project's own repository by a git bundle
+	// (git-bundle(1)) that the caller made from a local repository. EInvalid for a project with a GitURL.
+	ImportRepository(ctx context.Context, project string, bundle io.Reader) (Project, error)
+	Projects(ctx context.Context) ([]Project, error)
+	Project(ctx context.Context, project string) (Project, error)
+	// RenameProject and RenameDeployment change names only: slugs and hosts stay.
+	RenameProject(ctx context.Context, project, name string) (Project, error)
+	// DeleteProject is EConflict while the project has deployments.
+	DeleteProject(ctx context.Context, project string) error
+}
+
+// DeploymentService is about the life of a deployment.
+type DeploymentService interface {
+	// CreateDeployment returns as soon as the wish is stored; the reconciler does the work.
+	CreateDeployment(ctx context.Context, project string, d NewDeployment) (Deployment, error)
+	// Deployments lists those of one project, or of all with an empty project.
+	Deployments(ctx context.Context, project string) ([]Deployment, error)
+	Deployment(ctx context.Context, ref string) (Deployment, error)
+	RenameDeployment(ctx context.Context, ref, name string) (Deployment, error)
+	// RestartElement replaces the element's instances; an empty element means all components.
+	RestartElement(ctx context.Context, ref, element string) (Deployment, error)
+	StopDeployment(ctx context.Context, ref string) (Deployment, error)
+	StartDeployment(ctx context.Context, ref string) (Deployment, error)
+	// DeleteDeployment marks it; its containers, network, images and volumes follow. Asking again is no error.
+	DeleteDeployment(ctx context.Context, ref string) error
+	// Describe returns what the engine was given for an element (or all), secrets masked, as YAML.
+	Describe(ctx context.Context, ref, element string) (string, error)
+}
+
+// EnvironmentService is about parameters.
+type EnvironmentService interface {
+	// Environment lists an element's parameters with their origin; secrets have no value.
+	Environment(ctx context.Context, ref, element string) ([]Parameter, error)
+	// SetEnvironment gives deployment-level values, in one release. A name that the stack calls
+	// a secret, and every value sent in secrets, goes to the vault.
+	SetEnvironment(ctx context.Context, ref, element string, values map[string]string, secrets map[string]Secret) error
+	UnsetEnvironment(ctx context.Context, ref, element string, names []string) error
+	// RevealEnvironment is Environment with the values of secrets. It is for owners, and recorded.
+	RevealEnvironment(ctx context.Context, ref, element string) ([]Parameter, error)
+}
+
+// ReleaseService is about builds and releases.
+type ReleaseService interface {
+	// Deploy makes a release of a commit (empty: the branch's newest, fetched first).
+	Deploy(ctx context.Context, ref, commit string) (Release, error)
+	Releases(ctx context.Context, ref string) ([]Release, error)
+	Builds(ctx context.Context, ref string) ([]Build, error)
+	CancelBuild(ctx context.Context, ref string, build ID) error
+	// BuildLog returns the stored log of a build, following it while it runs when follow is set.
+	BuildLog(ctx context.Context, ref string, build ID, follow bool) (io.ReadCloser, error)
+}
+
+// StreamService is about what flows while somebody watches.
+type StreamService interface {
+	// Logs yields lines oldest first. It ends at the present unless q.Follow is set.
+	Logs(ctx context.Context, ref string, q LogQuery) iter.Seq2[LogLine, error]
+	// Events yields events with Seq > q.After, then new ones while q.Follow is set.
+	Events(ctx context.Context, q EventQuery) iter.Seq2[Event, error]
+	// Exec runs a command in a container and returns its exit code once its output has been delivered.
+	Exec(ctx context.Context, ref string, x Exec) (int, error)
+}
+
+// Whoami says who is asking whom.
+type Whoami struct {
+	Person     string `json:"person"`
+	Role       Role   `json:"role,omitempty"`
+	ServerURL  string `json:"serverUrl"`
+	ConsoleURL string `json:"consoleUrl"`
+	Version    string `json:"version"`
+	// Claimed: somebody has logged in. Until then only the server's own machine can ask.
+	Claimed bool `json:"claimed"`
+}
+
+// LoginLink is used once. Its text carries the CA's fingerprint, so the first connection is verified.
+type LoginLink struct {
+	URL       Secret    `json:"-"`
+	Person    string    `json:"person"`
+	ExpiresAt time.Time `json:"expiresAt"`
+	// Install is a command that installs the command line on another machine; empty where there is none.
+	Install string `json:"install,omitempty"`
+}
+
+// PackageInfo describes a package of the built-in catalogue.
+type PackageInfo struct {
+	Name        string `json:"name"`
+	Title       string `json:"title"`
+	Description string `json:"description"`
+	Kind        string `json:"kind"` // component or addon
+	Version     string `json:"version"`
+	Readme      string `json:"readme,omitempty"`
+	File        string `json:"file,omitempty"` // its diploi.yaml
+}
+
+// LogQuery selects log lines.
+type LogQuery struct {
+	Element  string        `json:"element,omitempty"` // empty: all
+	Since    time.Duration `json:"since,omitempty"`   // how far back; zero: everything kept
+	Tail     int           `json:"tail,omitempty"`    // newest n lines; zero: all
+	Follow   bool          `json:"follow,omitempty"`
+	Previous bool          `json:"previous,omitempty"` // the run before the present one
+}
+
+// LogLine is one line a container wrote.
+type LogLine struct {
+	Time      time.Time `json:"time"`
+	Element   string    `json:"element"`
+	Instance  string    `json:"instance"`
+	Container string    `json:"container,omitempty"`
+	Stream    string    `json:"stream"` // stdout or stderr
+	Text      string    `json:"text"`
+}
+
+// EventQuery selects events.
+type EventQuery struct {
+	Deployment string `json:"deployment,omitempty"` // ref; empty: everything the caller may see
+	After      int64  `json:"after,omitempty"`
+	Limit      int    `json:"limit,omitempty"` // of past events, the newest; default 100
+	Follow     bool   `json:"follow,omitempty"`
+}
+
+// Exec is a command to run in a container of a deployment.
+type Exec struct {
+	Element string   // empty: the default element
+	Command []string // never empty; never a shell string
+	TTY     bool
+	Width   int // initial terminal size, with TTY
+	Height  int
+	Stdin   io.Reader // nil: no input
+	Stdout  io.Writer
+	Stderr  io.Writer         // unused with TTY
+	Resize  <-chan WindowSize // nil: never
+}
+
+// WindowSize is a terminal's size in cells.
+type WindowSize struct {
+	Width  int `json:"width"`
+	Height int `json:"height"`
+}

@@ -1,0 +1,78 @@
+package sqlite
+
+import (
+	"time"
+
+	"github.com/berth-dev/berth"
+)
+
+const tokenColumns = `t.id, t.person, t.name, t.created_at, t.expires_at, t.last_used`
+
+func tokenInto(t *berth.Token) []any {
+	return []any{&t.ID, &t.Person, &t.Name, stampInto{&t.CreatedAt}, stampInto{&t.ExpiresAt}, stampInto{&t.LastUsed}}
+}
+
+// CreateLoginLink stores the hash of a link that lets a person in once.
+func (tx *Tx) CreateLoginLink(hash []byte, person berth.ID, expires time.Time) error {
+	_, err := tx.write("create login link", "the person is gone, or the link exists",
+		`INSERT INTO login_links (hash, person, expires_at) VALUES (?, ?, ?)`, hash, person, stamp(expires))
+	return err
+}
+
+// TakeLoginLink uses a link up and returns whom it lets in. It forgets all links whose time is over.
+func (tx *Tx) TakeLoginLink(hash []byte, now time.Time) (person berth.ID, err error) {
+	if _, err := tx.write("expire login links", "", `DELETE FROM login_links WHERE expires_at <= ?`, stamp(now)); err != nil {
+		return "", err
+	}
+	return must(tx, "take login link",
+		berth.Errorf(berth.EUnauthenticated, "this login link was used already, or its time is over: make a new one with berth login-link"),
+		scanValue[berth.ID], `DELETE FROM login_links WHERE hash = ? RETURNING person`, hash)
+}
+
+// CreateToken stores an API token with the hash of its secret.
+func (tx *Tx) CreateToken(t berth.Token, hash []byte) error {
+	if t.CreatedAt.IsZero() {
+		t.CreatedAt = tx.now
+	}
+	_, err := tx.write("create token", "the person is gone, or the token exists",
+		`INSERT INTO tokens (id, person, name, hash, created_at, expires_at, last_used) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		t.ID, t.Person, t.Name, hash, stamp(t.CreatedAt), stamp(t.ExpiresAt), stamp(t.LastUsed))
+	return err
+}
+
+// TokenByHash finds an unexpired token and its person; anything else is EUnauthenticated.
+// A token without an expiry time is expired.
+func (tx *Tx) TokenByHash(hash []byte, now time.Time) (berth.Token, berth.Person, error) {
+	type owned struct {
+		token  berth.Token
+		person berth.Person
+	}
+	found, err := must(tx, "read token",
+		berth.Errorf(berth.EUnauthenticated, "this token is not known, or its time is over: log in again"),
+		func(r row) (o owned, err error) {
+			err = r.Scan(append(tokenInto(&o.token), &o.person.ID, &o.person.Name, &o.person.Role, stampInto{&o.person.CreatedAt})...)
+			return o, err
+		}, `SELECT `+tokenColumns+`, `+personColumns+` FROM tokens t JOIN persons p ON p.id = t.person WHERE t.hash = ? AND t.expires_at > ?`,
+		hash, stamp(now))
+	return found.token, found.person, err
+}
+
+// TouchToken notes that a token was used now. It makes no hint.
+func (tx *Tx) TouchToken(id berth.ID) error {
+	_, err := tx.write("touch token", "", `UPDATE tokens SET last_used = ? WHERE id = ?`, stamp(tx.now), id)
+	return err
+}
+
+// Tokens returns a person's tokens, oldest first.
+func (tx *Tx) Tokens(person berth.ID) ([]berth.Token, error) {
+	return all(tx, "list tokens", func(r row) (t berth.Token, err error) {
+		err = r.Scan(tokenInto(&t)...)
+		return t, err
+	}, `SELECT `+tokenColumns+` FROM tokens t WHERE t.person = ? ORDER BY t.created_at, t.rowid`, person)
+}
+
+// DeleteToken ends a person's token; another person's is not found.
+func (tx *Tx) DeleteToken(person, id berth.ID) error {
+	return tx.change("delete token", "", berth.Errorf(berth.ENotFound, "there is no token %s of yours", id),
+		`DELETE FROM tokens WHERE person = ? AND id = ?`, person, id)
+}
