@@ -11,12 +11,9 @@ import (
 	"github.com/berth-dev/berth/proxy"
 )
 
-// liveGrace and builtGrace are how long an upgraded connection stays with a replaced instance. In
-// development the replaced one is gone already.
-const (
-	liveGrace  = time.Second
-	builtGrace = 30 * time.Second
-)
+// liveGrace is how long an upgraded connection stays with a replaced instance in development, where that
+// one is gone already. Elsewhere the proxy's defaults hold: 5 minutes, and 30 s for plain requests.
+const liveGrace = time.Second
 
 // tableContext is what a table needs besides the deployments.
 type tableContext struct {
@@ -61,7 +58,7 @@ func (c tableContext) routeOf(s state, h berth.Host) *proxy.Route {
 		}
 		return &proxy.Route{Redirect: c.hostName(h.RedirectTo)}
 	}
-	route := &proxy.Route{Page: s.page(h.Element), Grace: builtGrace}
+	route := &proxy.Route{Page: s.page(h.Element)}
 	if s.isLive() {
 		route.Grace = liveGrace
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"net"
@@ -15,7 +16,14 @@ type flight struct {
 	target *target   // nil: nothing is claimed
 	tried  []*target // where it failed before
 	long   bool      // an upgraded connection or an event stream
+	socket *socket   // of a WebSocket
+	status int       // that its target answered; zero: none yet
+	failed bool      // the target gave no answer, or not the whole of it
 	cancel context.CancelCauseFunc
+
+	client http.ResponseWriter
+	conn   net.Conn // the client's, of an upgraded connection
+	cut    bool
 }
 
 type flightKey struct{}
@@ -25,15 +33,76 @@ func flightOf(ctx context.Context) *flight {
 	return f
 }
 
+// lastWrite is how long a client may take to read what is left for it when its flight is cut.
+const lastWrite = 5 * time.Second
+
+// end makes whoever works on the flight stop: at once, or of a WebSocket as is proper. mu is held.
+func (p *Proxy) end(f *flight, reason error) {
+	switch {
+	case f.socket != nil:
+		go f.socket.goAway() // ends within its limits, and with the connection
+		time.AfterFunc(targetCloseLimit+clientCloseLimit, func() { p.hangUp(f) })
+	case f.conn != nil:
+		f.cancel(reason)
+		_ = f.conn.Close()
+	default:
+		f.cancel(reason)
+		if f.client != nil { // which may have stopped reading
+			f.cut = true
+			_ = http.NewResponseController(f.client).SetWriteDeadline(time.Now().Add(lastWrite))
+		}
+	}
+}
+
+// hangUp closes the client's connection, of one who does not read either.
+func (p *Proxy) hangUp(f *flight) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f.conn != nil {
+		_ = f.conn.Close()
+	}
+}
+
+// land ends a flight's claim, and leaves the client's connection as it was.
+func (p *Proxy) land(f *flight) {
+	p.release(f)
+	if f.socket != nil {
+		_ = f.socket.Close()
+	}
+	if f.cut {
+		_ = http.NewResponseController(f.client).SetWriteDeadline(time.Time{})
+	}
+}
+
+// upgrader is a client's ResponseWriter that tells the flight which connection it took over.
+type upgrader struct {
+	http.ResponseWriter
+	proxy  *Proxy
+	flight *flight
+}
+
+// Unwrap is for http.ResponseController.
+func (u upgrader) Unwrap() http.ResponseWriter { return u.ResponseWriter }
+
+// Hijack is that of http.Hijacker.
+func (u upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffer, err := http.NewResponseController(u.ResponseWriter).Hijack()
+	u.proxy.mu.Lock()
+	defer u.proxy.mu.Unlock()
+	u.flight.conn = conn
+	return conn, buffer, err
+}
+
 // claim finds the flight's route and, if requests are forwarded there, the target whose turn it is.
-func (p *Proxy) claim(f *flight) (*route, *Page) {
+// The channel is closed once another table is applied.
+func (p *Proxy) claim(f *flight) (*route, *Page, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	route, unknown := p.find(f.host)
 	if route != nil && route.forwards() {
 		p.move(f, route.pick(nil))
 	}
-	return route, unknown
+	return route, unknown, p.changed
 }
 
 // claimAnother moves the flight to a target where it has not been, and reports whether there is one.
@@ -49,6 +118,7 @@ func (p *Proxy) claimAnother(f *flight) bool {
 	if next == nil {
 		return false
 	}
+	f.target.answers.add(true)
 	p.move(f, next)
 	return true
 }
@@ -56,6 +126,9 @@ func (p *Proxy) claimAnother(f *flight) bool {
 func (p *Proxy) release(f *flight) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if f.target != nil && f.answered() {
+		f.target.answers.add(f.failed || f.status >= http.StatusInternalServerError)
+	}
 	p.move(f, nil)
 }
 
@@ -71,13 +144,13 @@ func (p *Proxy) move(f *flight, to *target) {
 	}
 }
 
-// becomesLong notes that the flight will not end on its own.
-func (p *Proxy) becomesLong(f *flight) {
+// becomesLong notes that the flight will not end on its own; socket is nil if it is no WebSocket.
+func (p *Proxy) becomesLong(f *flight, socket *socket) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	f.long = true
+	f.long, f.socket = true, socket
 	if f.target != nil && f.target.graceOver {
-		f.cancel(errTargetLeft)
+		p.end(f, errTargetLeft)
 	}
 }
 
@@ -104,6 +177,7 @@ type target struct {
 	transport       *http.Transport
 	flights         map[*flight]struct{}
 	grace, patience time.Duration
+	answers         Answers
 
 	left      bool // the applied table is without it
 	graceOver bool
@@ -130,8 +204,18 @@ func (t *target) leave(p *Proxy) {
 		return
 	}
 	t.timers = []*time.Timer{
-		time.AfterFunc(t.grace, func() { p.cutIfLeft(t, func(f *flight) bool { return f.long }) }),
-		time.AfterFunc(t.patience, func() { p.cutIfLeft(t, func(*flight) bool { return true }) }),
+		time.AfterFunc(t.grace, func() { p.graceEnds(t) }),
+		time.AfterFunc(t.patience, func() { p.cutIfLeft(t, func(f *flight) bool { return !f.long }) }),
+	}
+}
+
+// graceEnds ends the long flights, and those that become long from now on.
+func (p *Proxy) graceEnds(t *target) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t.left {
+		t.graceOver = true
+		p.cut(t, errTargetLeft, func(f *flight) bool { return f.long })
 	}
 }
 
@@ -140,8 +224,7 @@ func (p *Proxy) cutIfLeft(t *target, which func(*flight) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if t.left {
-		t.graceOver = true
-		t.cut(errTargetLeft, which)
+		p.cut(t, errTargetLeft, which)
 	}
 }
 
@@ -151,10 +234,10 @@ func (t *target) stay() {
 	t.stopTimers()
 }
 
-func (t *target) cut(reason error, which func(*flight) bool) {
+func (p *Proxy) cut(t *target, reason error, which func(*flight) bool) {
 	for f := range t.flights {
 		if which(f) {
-			f.cancel(reason)
+			p.end(f, reason)
 		}
 	}
 }

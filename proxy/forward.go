@@ -59,7 +59,7 @@ func (p *Proxy) newReverseProxy() *httputil.ReverseProxy {
 		Rewrite:        p.rewrite,
 		Transport:      roundTripper(p.roundTrip),
 		FlushInterval:  -1, // at once: streams are the rule, and who buffers adds delay
-		ModifyResponse: p.noteLongResponses,
+		ModifyResponse: p.note,
 		ErrorHandler:   p.explain,
 		ErrorLog:       slog.NewLogLogger(p.config.Log.Handler(), slog.LevelDebug),
 		BufferPool:     &bufferPool{},
@@ -203,9 +203,21 @@ type keptOpen struct{ io.Reader }
 
 func (keptOpen) Close() error { return nil }
 
-func (p *Proxy) noteLongResponses(response *http.Response) error {
-	if isLong(response) {
-		p.becomesLong(flightOf(response.Request.Context()))
+// note keeps what the flight has to know of its answer.
+func (p *Proxy) note(response *http.Response) error {
+	ctx := response.Request.Context()
+	f := flightOf(ctx)
+	f.status = response.StatusCode
+	switch target, upgraded := response.Body.(io.ReadWriteCloser); {
+	case upgraded && isWebSocket(response):
+		socket := newSocket(target)
+		response.Body = socket
+		p.becomesLong(f, socket)
+	case isLong(response):
+		p.becomesLong(f, nil)
+	}
+	if response.StatusCode != http.StatusSwitchingProtocols {
+		response.Body = answer{response.Body, ctx, f}
 	}
 	return nil
 }
@@ -224,10 +236,14 @@ func (p *Proxy) explain(w http.ResponseWriter, r *http.Request, err error) {
 	cause := context.Cause(r.Context())
 	switch {
 	case errors.Is(cause, errTargetLeft), errors.Is(cause, errClosing):
+		if r.ProtoMajor == 1 { // the connection has a deadline now
+			w.Header().Set("Connection", "close")
+		}
 		replacedPage.ServeHTTP(w, r)
 	case r.Context().Err() != nil:
 		// Whoever asked is gone; nobody reads an answer.
 	default:
+		f.failed = true
 		p.config.Log.Debug("target does not answer", "host", f.host, "target", f.target.key.id, "port", f.target.key.port, "error", err)
 		unreachablePage(f.target.key.port, err).ServeHTTP(w, r)
 	}

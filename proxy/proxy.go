@@ -42,6 +42,8 @@ type Proxy struct {
 	unknown *Page
 	targets map[targetKey]*target // of the table, and those that left it with flights
 	byID    map[string]int        // how many of targets have the ID
+	changed chan struct{}         // closed by the next Swap
+	held    int
 }
 
 type targetKey struct {
@@ -54,6 +56,7 @@ type route struct {
 	*Route
 	targets []*target
 	turn    *atomic.Uint64 // outlives swaps, or frequent ones would favour the first target
+	room    *room          // as well
 }
 
 // New returns a Proxy with an empty table.
@@ -64,7 +67,7 @@ func New(config Config) *Proxy {
 	if config.Log == nil {
 		config.Log = slog.Default()
 	}
-	p := &Proxy{config: config, targets: map[targetKey]*target{}, byID: map[string]int{}}
+	p := &Proxy{config: config, targets: map[targetKey]*target{}, byID: map[string]int{}, changed: make(chan struct{})}
 	p.reverse = p.newReverseProxy()
 	return p
 }
@@ -81,6 +84,8 @@ func (p *Proxy) Swap(t *Table) {
 		hosts[name] = p.newRoute(r, p.hosts[name], staying)
 	}
 	p.version, p.hosts, p.unknown = t.Version, hosts, t.Unknown
+	close(p.changed)
+	p.changed = make(chan struct{})
 	for _, state := range p.targets {
 		if staying[state] {
 			state.stay()
@@ -93,9 +98,9 @@ func (p *Proxy) Swap(t *Table) {
 
 // newRoute must be called with mu held, as must all methods below that do not say otherwise.
 func (p *Proxy) newRoute(r *Route, before *route, staying map[*target]bool) *route {
-	out := &route{Route: r, turn: new(atomic.Uint64)}
+	out := &route{Route: r, turn: new(atomic.Uint64), room: new(room)}
 	if before != nil {
-		out.turn = before.turn
+		out.turn, out.room = before.turn, before.room
 	}
 	for _, wanted := range r.Targets {
 		state := p.stateOf(wanted)
@@ -148,25 +153,29 @@ func (p *Proxy) Drained(id string) bool {
 	return p.byID[id] == 0
 }
 
-// Answers counts what has become of the requests that a target answered since it came into a table.
-type Answers struct {
-	Requests uint64 // finished, upgraded ones included
-	Failures uint64 // of these: a status of 5xx, or no answer at all
-}
-
-// Answers returns the counts of all targets of an ID; zeros for one that is in no table and has no flight.
-func (p *Proxy) Answers(id string) Answers { return Answers{} }
-
 var errClosing = errors.New("the proxy is closing")
 
-// Close empties the table and ends every request in flight. Close the servers in front first.
+// Close empties the table and ends every request in flight, WebSockets with a Close frame: they get up
+// to 4 s to answer it. Close the servers in front first.
 func (p *Proxy) Close() {
 	p.Swap(&Table{})
+	for _, socket := range p.cutAll(errClosing) {
+		<-socket.closed
+	}
+}
+
+func (p *Proxy) cutAll(reason error) (sockets []*socket) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, t := range p.targets {
-		t.cut(errClosing, func(*flight) bool { return true })
+		for f := range t.flights {
+			if f.socket != nil {
+				sockets = append(sockets, f.socket)
+			}
+		}
+		p.cut(t, reason, func(*flight) bool { return true })
 	}
+	return sockets
 }
 
 // ServeHTTP answers by the table, whatever the scheme. Plain HTTP belongs to Plain.
@@ -181,9 +190,9 @@ func (p *Proxy) Applications() http.Handler {
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, handlers bool) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	f := &flight{host: hostname(r.Host), cancel: cancel}
-	route, unknown := p.claim(f)
-	defer p.release(f)
+	f := &flight{host: hostname(r.Host), cancel: cancel, client: w}
+	route, unknown := p.claimInTime(w, r, f)
+	defer p.land(f)
 	switch {
 	case route == nil, route.Handler != nil && !handlers:
 		unknown.ServeHTTP(w, r)
@@ -192,7 +201,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, handlers bool) {
 	case route.Handler != nil:
 		route.Handler.ServeHTTP(w, r)
 	case f.target != nil:
-		p.forward(w, r.WithContext(context.WithValue(ctx, flightKey{}, f)))
+		p.forward(upgrader{w, p, f}, r.WithContext(context.WithValue(ctx, flightKey{}, f)))
 	case route.Page != nil:
 		route.Page.ServeHTTP(w, r)
 	default:

@@ -32,11 +32,13 @@ type Route struct {
 	// PlainHTTP lets the host answer without TLS, where others redirect to it.
 	PlainHTTP bool
 	// Grace is how long upgraded connections and event streams may go on after their target
-	// left the table: they rarely end on their own, and their clients connect again. Zero: 10 s.
+	// left the table: they rarely end on their own, and their clients connect again. A WebSocket
+	// is then closed with code 1001 (RFC 6455, 7.4.1). Zero: 5 minutes.
 	Grace time.Duration
-	// Patience is the same for every other request. Zero: 10 minutes.
+	// Patience is the same for every other request. Zero: 30 s.
 	Patience time.Duration
 	// Hold is how long a request waits for a target while there is none, before Page answers. Zero: not at all.
+	// At most 2048 requests of a host wait, with 16 MB in memory; a body above 64 KB is not read meanwhile.
 	Hold time.Duration
 	// Allow lists the networks whose clients may ask; empty: all.
 	Allow []netip.Prefix
@@ -45,8 +47,8 @@ type Route struct {
 }
 
 const (
-	defaultGrace    = 10 * time.Second
-	defaultPatience = 10 * time.Minute
+	defaultGrace    = 5 * time.Minute
+	defaultPatience = 30 * time.Second
 )
 
 // Target is one place that answers requests. Targets of equal ID and Port reach the same place,
