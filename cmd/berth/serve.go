@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/berth-dev/berth"
@@ -20,6 +21,10 @@ func (a *app) serverCommands() []*cobra.Command {
 	return []*cobra.Command{a.serveCommand(), a.installCommand(), a.upgradeCommand(), a.uninstallCommand(), a.doctorCommand()}
 }
 
+// The server idles for most of its life beside the applications that the machine is for: less
+// garbage kept is worth the more frequent collections.
+const heapGrowthPercent = 50
+
 func (a *app) serveCommand() *cobra.Command {
 	c := daemon.Config{Version: a.version}
 	var environment string
@@ -29,6 +34,9 @@ func (a *app) serveCommand() *cobra.Command {
 		}
 		c.Owner, c.SSHConnection = cmp.Or(a.env("SUDO_USER"), a.env("USER")), a.env("SSH_CONNECTION")
 		c.Log = slog.New(slog.NewTextHandler(a.err, nil))
+		if a.env("GOGC") == "" {
+			debug.SetGCPercent(heapGrowthPercent)
+		}
 		return daemon.Run(cmd.Context(), c)
 	})
 	flags := cmd.Flags()
