@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -143,6 +144,36 @@ func TestPrepareMakesEveryImage(t *testing.T) {
 	for _, ref := range []string{"node:22-slim", "postgres:17", "golang:1.27", "nginx:1.26"} {
 		if _, found, err := e.ImageID(t.Context(), ref); err != nil || found {
 			t.Errorf("%s: found %v, %v; nobody but its registry may give it that name", ref, found, err)
+		}
+	}
+}
+
+// Dockerfiles of others begin with versions that the built-in packages do not use.
+func TestImagesOfOtherVersions(t *testing.T) {
+	e := newEngine(t)
+	all := newImages(t, e)
+	for ref, says := range map[string]struct {
+		program []string
+		version string
+	}{
+		"node:20-slim":                     {[]string{"node", "--version"}, "v20."},
+		"golang:1.26":                      {[]string{"go", "version"}, "go1.26."},
+		"gcr.io/distroless/static:nonroot": {},
+	} {
+		image, err := all.Ensure(t.Context(), ref, testWriter{t})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if says.program == nil {
+			user, err := exec.Command("docker", "image", "inspect", "--format", "{{.Config.User}}", image).Output()
+			if err != nil || strings.TrimSpace(string(user)) != "65532" {
+				t.Errorf("%s runs as %q (%v)", ref, user, err)
+			}
+			continue
+		}
+		out, err := exec.Command("docker", append([]string{"run", "--rm", "--network", "none", image}, says.program...)...).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), says.version) {
+			t.Errorf("%s says %q (%v), want %s", ref, out, err, says.version)
 		}
 	}
 }

@@ -136,19 +136,20 @@ func TestTheVersionOfGoIsTheSameEverywhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dockerfile, err := recipeFiles.ReadFile("recipes/go/Dockerfile")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for line := range strings.Lines(string(archives)) {
 		fields := strings.Fields(line)
 		if len(fields) != 3 || len(fields[2]) != 64 {
 			t.Fatalf("%q is not an architecture, a version and a sum", line)
 		}
-		if _, ok := substitution("golang:" + fields[1]); !ok || !bytes.Contains(dockerfile, []byte("GOLANG_VERSION="+fields[1])) {
-			t.Errorf("version %s for %s is not what table and Dockerfile say", fields[1], fields[0])
+		if s, ok := substitution("golang:" + fields[1]); !ok || !makes(s.Image, fields[1]) {
+			t.Errorf("version %s for %s is not what table and recipe say", fields[1], fields[0])
 		}
 	}
+}
+
+// makes reports whether the recipe of an image is of a version.
+func makes(image, version string) bool {
+	return slices.ContainsFunc(recipes(), func(r recipe) bool { return r.ref == image && r.args["VERSION"] == version })
 }
 
 func TestChangedRecipeRebuildsAndForgetsTheOlderImage(t *testing.T) {
@@ -235,7 +236,7 @@ func TestTableNamesRecipesAndNothingElse(t *testing.T) {
 		}
 		seen[s.Reference] = true
 	}
-	for _, ref := range []string{"node:lts", "node:20", "node:22-alpine", "node:22.1.0", "node@sha256:" + strings.Repeat("0", 64), "debian:stable", "postgres:16", "someone/node:22", "ghcr.io/library/node:22"} {
+	for _, ref := range []string{"node:lts", "node:16", "node:20-alpine", "golang:1-alpine", "golang:1.24", "gcr.io/distroless/base:latest", "node:22-alpine", "node:22.1.0", "node@sha256:" + strings.Repeat("0", 64), "debian:stable", "postgres:16", "someone/node:22", "ghcr.io/library/node:22"} {
 		if s, ok := substitution(ref); ok {
 			t.Errorf("%s is not what %s is", ref, s.Image)
 		}
@@ -288,9 +289,11 @@ func TestVersionsInTableAndRecipeAgree(t *testing.T) {
 		}
 		switch {
 		case strings.HasPrefix(name, "node-"):
-			if _, ok := substitution("node:" + version + "-slim"); !ok || !bytes.Contains(dockerfile, []byte("NODE_VERSION="+version)) {
-				t.Errorf("version %s of %s is not what table and Dockerfile say", version, name)
+			if s, ok := substitution("node:" + version + "-slim"); !ok || !makes(s.Image, version) {
+				t.Errorf("version %s of %s is not what table and recipe say", version, name)
 			}
+		case name == "npm" && !slices.ContainsFunc(recipes(), func(r recipe) bool { return r.args["NPM"] == version }):
+			t.Errorf("version %s of npm is in no recipe", version)
 		case name == "yarn" && !bytes.Contains(dockerfile, []byte("YARN_VERSION="+version)):
 			t.Errorf("version %s of yarn is not what the Dockerfile says", version)
 		}
