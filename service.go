@@ -117,7 +117,9 @@ type Whoami struct {
 	Role       Role   `json:"role,omitempty"`
 	ServerURL  string `json:"serverUrl"`
 	ConsoleURL string `json:"consoleUrl"`
-	Version    string `json:"version"`
+	// Address is the server's own, for whoever asks on its machine: the names need not lead there.
+	Address string `json:"address,omitempty"`
+	Version string `json:"version"`
 	// Claimed: somebody has logged in. Until then only the server's own machine can ask.
 	Claimed bool `json:"claimed"`
 }

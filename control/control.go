@@ -47,6 +47,7 @@ type Config struct {
 
 	ServerURL   string        // of the API
 	ConsoleURL  string        // of the pages; login links lead there
+	Address     string        // at which the server answers on its own machine
 	CA          func() string // PEM of the local certificate authority
 	Fingerprint func() string // hex SHA-256 of that authority's DER
 	Install     func() string // command that installs the command line elsewhere, or nothing; nil: nothing

@@ -129,7 +129,7 @@ func (c *Control) mint(tx Tx, person berth.ID, name string, life time.Duration) 
 // Whoami says who is asking whom.
 func (s *Service) Whoami(ctx context.Context) (who berth.Whoami, err error) {
 	c := s.control
-	who = berth.Whoami{Person: s.caller.Name, Role: s.caller.Role, ServerURL: c.ServerURL, ConsoleURL: c.ConsoleURL, Version: c.Version}
+	who = berth.Whoami{Person: s.caller.Name, Role: s.caller.Role, ServerURL: c.ServerURL, ConsoleURL: c.ConsoleURL, Address: c.Address, Version: c.Version}
 	err = s.view(ctx, func(tx Tx) error {
 		_, who.Claimed, err = tx.Meta(claimedKey)
 		return err

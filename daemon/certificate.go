@@ -50,6 +50,14 @@ func addressOf(l net.Listener) netip.AddrPort {
 	return netip.AddrPortFrom(address.Addr().Unmap(), address.Port())
 }
 
+// nearAddress is one at which a listener answers on this machine.
+func nearAddress(l net.Listener) string {
+	if at := addressOf(l).Addr(); at.IsValid() && !at.IsUnspecified() {
+		return at.String()
+	}
+	return netip.AddrFrom4([4]byte{127, 0, 0, 1}).String()
+}
+
 // resolverTime is how long a name server may take.
 const resolverTime = 5 * time.Second
 

@@ -287,7 +287,8 @@ func (d *Daemon) openControl(ctx context.Context) error {
 		Volumes:   storage{d},
 		Host:      func(label string) (string, string) { return d.names.host(label), d.names.url(label) },
 		Catalogue: catalogue, ServerURL: d.names.consoleURL(), ConsoleURL: d.names.consoleURL(),
-		CA: d.certs.CAPEM, Fingerprint: d.certs.Fingerprint, Certificate: d.certs.State, Install: d.installCommand,
+		Address: nearAddress(d.httpsListener),
+		CA:      d.certs.CAPEM, Fingerprint: d.certs.Fingerprint, Certificate: d.certs.State, Install: d.installCommand,
 		Version: d.config.Version, Now: time.Now,
 	})
 	return d.control.EnsureOwner(ctx, d.config.Owner)

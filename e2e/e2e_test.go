@@ -100,6 +100,8 @@ func TestScenarios(t *testing.T) {
 			"fetch":     fetch,
 			"field":     field,
 			"githost":   githost,
+			"neighbour": neighbour,
+			"ports":     ports,
 			"registry":  registry,
 			"sshd":      sshd,
 			"traceless": traceless,

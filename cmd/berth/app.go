@@ -27,7 +27,8 @@ type app struct {
 
 	connect func() (berth.Service, error)
 	// answer asks a host for its first page, verified by the server's authority, and returns the status.
-	answer  func(ctx context.Context, url, ca string) (int, error)
+	// near is the server's address for whoever is on its machine.
+	answer  func(ctx context.Context, url, ca, near string) (int, error)
 	closing []func()
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -297,18 +298,22 @@ func (u *up) awaitAnswers(ctx context.Context, hosts []berth.Host) error {
 	if err != nil {
 		return err
 	}
+	who, err := u.Whoami(ctx)
+	if err != nil {
+		return err
+	}
 	for _, h := range hosts {
-		if err := u.awaitAnswer(ctx, h.URL, ca); err != nil {
+		if err := u.awaitAnswer(ctx, h.URL, ca, who.Address); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (u *up) awaitAnswer(ctx context.Context, url, ca string) error {
+func (u *up) awaitAnswer(ctx context.Context, url, ca, near string) error {
 	var last error
 	err := u.until(ctx, min(answering, u.timeout), func(ctx context.Context) (bool, error) {
-		status, err := u.answer(ctx, url, ca)
+		status, err := u.answer(ctx, url, ca, near)
 		if err == nil && status >= http.StatusInternalServerError {
 			err = berth.Errorf(berth.EUnavailable, "%s answers with status %d", url, status)
 		}
@@ -323,13 +328,13 @@ func (u *up) awaitAnswer(ctx context.Context, url, ca string) error {
 	return err
 }
 
-// askHost reaches a host by its name or, where nobody here knows it, at the server.
-func (a *app) askHost(ctx context.Context, address, ca string) (int, error) {
+// askHost reaches a host by its name or, where nobody here knows it, at the server: near, behind a socket.
+func (a *app) askHost(ctx context.Context, address, ca, near string) (int, error) {
 	config, err := a.server()
 	if err != nil {
 		return 0, err
 	}
-	reach := client.Reach{CA: ca, Server: "127.0.0.1"} // of a server behind a socket
+	reach := client.Reach{CA: ca, Server: cmp.Or(near, "127.0.0.1")}
 	if u, err := url.Parse(config.URL); err == nil && config.URL != "" {
 		reach.Server = u.Hostname()
 	}

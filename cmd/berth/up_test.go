@@ -35,7 +35,7 @@ func newUp(t *testing.T) (c *cli, dir string, asked *[]string, statuses map[stri
 	c.service.absent, c.service.file, c.service.stages, c.service.ca = true, proposed(), []berth.Deployment{}, "PEM"
 	c.service.views = story(berth.ReleaseServing)
 	asked, statuses = &[]string{}, map[string]int{}
-	c.answer = func(_ context.Context, url, ca string) (int, error) {
+	c.answer = func(_ context.Context, url, ca, _ string) (int, error) {
 		*asked = append(*asked, url+" "+ca)
 		if status, told := statuses[url]; told {
 			return status, nil
