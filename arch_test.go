@@ -53,6 +53,7 @@ var house = []struct {
 	{path: "machine", floor: 2},
 	{path: "mail", floor: 2},
 	{path: "metrics", floor: 2, planned: true},
+	{path: "requestlog", floor: 2},
 	{path: "sqlite", floor: 2},
 	{path: "vault", floor: 2},
 	{path: "volume", floor: 2},

@@ -105,6 +105,9 @@ type ReleaseService interface {
 type StreamService interface {
 	// Logs yields lines oldest first. It ends at the present unless q.Follow is set.
 	Logs(ctx context.Context, ref string, q LogQuery) iter.Seq2[LogLine, error]
+	// Requests yields what a deployment's hosts were asked, in the order in which it was answered: what is
+	// kept, and new ones while q.Follow is set.
+	Requests(ctx context.Context, ref string, q LogQuery) iter.Seq2[Request, error]
 	// Events yields events with Seq > q.After, then new ones while q.Follow is set.
 	Events(ctx context.Context, q EventQuery) iter.Seq2[Event, error]
 	// Exec runs a command in a container and returns its exit code once its output has been delivered.

@@ -261,6 +261,22 @@ func contractStreams(t *testing.T, b berth.Service, d berth.Deployment) {
 	for _, err := range b.Logs(ctx, d.Slug, berth.LogQuery{Element: "absent"}) {
 		mustFail(t, err, berth.ENotFound, "web-shop has no element absent; it has web")
 	}
+	var asked []string
+	for r, err := range b.Requests(ctx, d.Slug, berth.LogQuery{Follow: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if asked = append(asked, r.Path); len(asked) == 3 {
+			break
+		}
+	}
+	mustBe(t, nil, []string{"/0", "/1", "/2"}, asked)
+	for _, err := range b.Requests(ctx, "absent", berth.LogQuery{}) {
+		mustFail(t, err, berth.ENotFound, "there is no deployment absent, or you are not a member of its project")
+	}
+	for _, err := range b.Requests(ctx, d.Slug, berth.LogQuery{Element: "absent"}) {
+		mustFail(t, err, berth.ENotFound, "web-shop has no element absent; it has web")
+	}
 	var kinds []string
 	var last int64
 	for e, err := range b.Events(ctx, berth.EventQuery{Deployment: d.Slug}) {

@@ -116,7 +116,7 @@ func newServer(t *testing.T) *server {
 		ServerURL: "https://console.test", ConsoleURL: "https://console.test", Version: "test",
 		CA: func() string { return s.ca }, Fingerprint: func() string { return fingerprint(tlsServer) }, Now: time.Now,
 	})
-	s.streams = session.New(session.Config{Access: s.control, Store: sessionStore{store}, Logs: fixedLogs{}, Execer: s.shell})
+	s.streams = session.New(session.Config{Access: s.control, Store: sessionStore{store}, Logs: fixedLogs{}, Requests: fixedRequests{}, Execer: s.shell})
 	if err := s.control.EnsureOwner(ctx, "ada"); err != nil {
 		t.Fatal(err)
 	}
@@ -333,6 +333,21 @@ func (fixedLogs) Read(ctx context.Context, _ berth.ID, q berth.LogQuery) iter.Se
 	return func(yield func(berth.LogLine, error) bool) {
 		for i := range 3 {
 			if !yield(berth.LogLine{Element: "web", Stream: "stdout", Text: fmt.Sprintf("line %d", i)}, nil) {
+				return
+			}
+		}
+		if q.Follow {
+			<-ctx.Done()
+		}
+	}
+}
+
+type fixedRequests struct{}
+
+func (fixedRequests) Read(ctx context.Context, _ berth.ID, q berth.LogQuery) iter.Seq2[berth.Request, error] {
+	return func(yield func(berth.Request, error) bool) {
+		for i := range 3 {
+			if !yield(berth.Request{Element: "web", Method: "GET", Path: fmt.Sprintf("/%d", i), Status: 200}, nil) {
 				return
 			}
 		}

@@ -31,6 +31,11 @@ func (a *api) streamRoutes() {
 		inQuery("tail", huma.TypeInteger, "Only the newest lines"), inQuery("follow", huma.TypeBoolean, "Go on"),
 		inQuery("previous", huma.TypeBoolean, "The run before the present one")), a.logs)
 
+	raw(a, streams(route("requests", "GET", "/deployments/{deployment}/requests", "What hosts were asked, in the order of the answers"),
+		"application/x-ndjson", "One JSON object per line; an empty line says that the stream lives", inPath("deployment"),
+		inQuery("element", huma.TypeString, "Only this element"), inQuery("since", huma.TypeString, "How far back, like 10m"),
+		inQuery("tail", huma.TypeInteger, "Only the newest"), inQuery("follow", huma.TypeBoolean, "Go on")), a.requests)
+
 	events := []*huma.Param{
 		inQuery("after", huma.TypeInteger, "Only events after this sequence number; Last-Event-ID says the same"),
 		inQuery("limit", huma.TypeInteger, "Of past events, the newest"), inQuery("follow", huma.TypeBoolean, "Go on"),
@@ -58,6 +63,22 @@ func (a *api) logs(w http.ResponseWriter, r *http.Request, s berth.Service) erro
 		error: func(p apiwire.Problem) error { return encode.Encode(apiwire.LogItem{Error: &p}) },
 	}, func(ctx context.Context) iter.Seq2[berth.LogLine, error] {
 		return s.Logs(ctx, r.PathValue("deployment"), q)
+	})
+}
+
+func (a *api) requests(w http.ResponseWriter, r *http.Request, s berth.Service) error {
+	q, err := logQuery(r)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	encode := json.NewEncoder(w)
+	return stream(a, w, r, streamFormat[berth.Request]{
+		item:  func(r berth.Request) error { return encode.Encode(apiwire.RequestItem{Request: r}) },
+		alive: func() error { _, err := io.WriteString(w, "\n"); return err },
+		error: func(p apiwire.Problem) error { return encode.Encode(apiwire.RequestItem{Error: &p}) },
+	}, func(ctx context.Context) iter.Seq2[berth.Request, error] {
+		return s.Requests(ctx, r.PathValue("deployment"), q)
 	})
 }
 

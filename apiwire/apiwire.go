@@ -88,6 +88,12 @@ type LogItem struct {
 	Error *Problem `json:"error,omitempty"`
 }
 
+// RequestItem is one line of a stream of requests, or why it ends.
+type RequestItem struct {
+	berth.Request
+	Error *Problem `json:"error,omitempty"`
+}
+
 // Problem is an error as RFC 9457 writes it, with Berth's code and field.
 type Problem struct {
 	Type   string     `json:"type"`

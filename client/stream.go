@@ -21,14 +21,8 @@ const maxLine = 4 << 20
 
 // Logs yields what containers wrote.
 func (c *Client) Logs(ctx context.Context, ref string, q berth.LogQuery) iter.Seq2[berth.LogLine, error] {
-	query := url.Values{}
-	add(query, "element", q.Element, q.Element != "")
-	add(query, "since", q.Since.String(), q.Since > 0)
-	add(query, "tail", strconv.Itoa(q.Tail), q.Tail > 0)
-	add(query, "follow", "true", q.Follow)
-	add(query, "previous", "true", q.Previous)
 	return func(yield func(berth.LogLine, error) bool) {
-		err := c.lines(ctx, at("deployments", ref, "logs"), query, func(line []byte) (bool, error) {
+		err := c.lines(ctx, at("deployments", ref, "logs"), logQuery(q), func(line []byte) (bool, error) {
 			if len(line) == 0 {
 				return true, nil
 			}
@@ -45,6 +39,38 @@ func (c *Client) Logs(ctx context.Context, ref string, q berth.LogQuery) iter.Se
 			yield(berth.LogLine{}, err)
 		}
 	}
+}
+
+// Requests yields what hosts were asked.
+func (c *Client) Requests(ctx context.Context, ref string, q berth.LogQuery) iter.Seq2[berth.Request, error] {
+	return func(yield func(berth.Request, error) bool) {
+		err := c.lines(ctx, at("deployments", ref, "requests"), logQuery(q), func(line []byte) (bool, error) {
+			if len(line) == 0 {
+				return true, nil
+			}
+			var item apiwire.RequestItem
+			if err := json.Unmarshal(line, &item); err != nil {
+				return false, fmt.Errorf("read requests: %w", err)
+			}
+			if item.Error != nil {
+				return false, item.Error.Err()
+			}
+			return yield(item.Request, nil), nil
+		})
+		if err != nil {
+			yield(berth.Request{}, err)
+		}
+	}
+}
+
+func logQuery(q berth.LogQuery) url.Values {
+	query := url.Values{}
+	add(query, "element", q.Element, q.Element != "")
+	add(query, "since", q.Since.String(), q.Since > 0)
+	add(query, "tail", strconv.Itoa(q.Tail), q.Tail > 0)
+	add(query, "follow", "true", q.Follow)
+	add(query, "previous", "true", q.Previous)
+	return query
 }
 
 // Events yields what happened.

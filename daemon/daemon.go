@@ -30,6 +30,7 @@ import (
 	"github.com/berth-dev/berth/packages"
 	"github.com/berth-dev/berth/proxy"
 	"github.com/berth-dev/berth/reconciler/migration"
+	"github.com/berth-dev/berth/requestlog"
 	"github.com/berth-dev/berth/session"
 	"github.com/berth-dev/berth/sqlite"
 	"github.com/berth-dev/berth/vault"
@@ -58,6 +59,7 @@ type Daemon struct {
 	moves     *migration.Loop
 	mail      *mail.Inboxes
 	logs      *logs.Logs
+	requests  *requestlog.Log
 	buildLogs *build.Logs
 	engine    *docker.Engine
 	images    *images.Images
@@ -295,7 +297,9 @@ func (d *Daemon) openControl(ctx context.Context) error {
 }
 
 func (d *Daemon) openRouting(context.Context) error {
-	d.proxy = proxy.New(proxy.Config{Log: d.log})
+	d.requests = requestlog.New(requestlog.Config{Dir: d.dirs.requests, Log: d.log})
+	d.closeLater(d.requests.Close)
+	d.proxy = proxy.New(proxy.Config{Log: d.log, Record: func(r proxy.Record) { d.requests.Add(ingress.RequestOf(r)) }})
 	d.closeLater(func() error { d.proxy.Close(); return nil })
 	console := d.welcome.Login(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.api.ServeHTTP(w, r) }))
 	d.ingress = ingress.New(ingress.Config{
@@ -351,7 +355,7 @@ func (d *Daemon) openAPI(context.Context) error {
 	d.sessions = session.New(session.Config{
 		Access: d.control,
 		Store:  watched[session.Tx]{storeFor[session.Tx]{d.store, func(tx *sqlite.Tx) session.Tx { return tx }}},
-		Logs:   d.logs, Execer: d.engine,
+		Logs:   d.logs, Requests: d.requests, Execer: d.engine,
 	})
 	d.api = api.New(api.Config{
 		Service:      func(c berth.Caller) berth.Service { return service{d.control.As(c), d.sessions.As(c)} },

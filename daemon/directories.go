@@ -13,13 +13,13 @@ import (
 
 // directories are the parts of the data directory (docs/design.md, "State").
 type directories struct {
-	data, volumes, git, packages, logs, builds, images, run, certs, mail, checkouts string
+	data, volumes, git, packages, logs, builds, images, run, certs, mail, requests, checkouts string
 }
 
 func directoriesOf(data string) directories {
 	at := func(name string) string { return filepath.Join(data, name) }
 	return directories{data: data, volumes: at("volumes"), git: at("git"), packages: at("packages"), logs: at("logs"), builds: at("builds"),
-		images: at("images"), run: at("run"), certs: at("certs"), mail: at("mail"), checkouts: filepath.Join(data, "builds", "checkouts")}
+		images: at("images"), run: at("run"), certs: at("certs"), mail: at("mail"), requests: at("requests"), checkouts: filepath.Join(data, "builds", "checkouts")}
 }
 
 func (d directories) database() string { return filepath.Join(d.data, "berth.db") }
@@ -28,7 +28,7 @@ func (d directories) trust() string    { return filepath.Join(d.run, "ca.crt") }
 
 // open makes what is missing and takes the directory for this process alone. release gives it back.
 func (d directories) open() (release func() error, err error) {
-	for _, dir := range []string{d.data, d.volumes, d.git, d.packages, d.logs, d.builds, d.images, d.run, d.certs, d.mail} {
+	for _, dir := range []string{d.data, d.volumes, d.git, d.packages, d.logs, d.builds, d.images, d.run, d.certs, d.mail, d.requests} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, unusable(d.data, err)
 		}

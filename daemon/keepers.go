@@ -41,6 +41,7 @@ func (d *Daemon) keepers() []garbage.Keeper {
 		{Name: "containers", Owners: d.engine.Deployments, Drop: d.dropFromEngine},
 		{Name: "volumes", Owners: directoriesIn(d.dirs.volumes, ""), Drop: d.volumes.RemoveAll},
 		{Name: "logs", Owners: directoriesIn(d.dirs.logs, ""), Drop: func(_ context.Context, id berth.ID) error { return d.logs.Forget(id) }},
+		{Name: "requests", Owners: directoriesIn(d.dirs.requests, ""), Drop: func(_ context.Context, id berth.ID) error { return d.requests.Forget(id) }},
 		{Name: "mail", Owners: directoriesIn(d.dirs.mail, ""), Drop: func(_ context.Context, id berth.ID) error { return d.mail.Forget(id) }},
 		{Name: "repositories", Owners: directoriesIn(d.dirs.git, ".git"), Drop: d.git.Remove},
 		{Name: "packages", Owners: directoriesIn(d.dirs.packages, ".git"), Drop: d.packages.Remove},
@@ -95,7 +96,7 @@ func (d *Daemon) forget(ctx context.Context, id berth.ID) error {
 	}); err != nil {
 		return fmt.Errorf("list builds: %w", err)
 	}
-	failures := []error{d.logs.Forget(id), d.mail.Forget(id)}
+	failures := []error{d.logs.Forget(id), d.mail.Forget(id), d.requests.Forget(id)}
 	for _, b := range all {
 		failures = append(failures, d.buildLogs.Remove(b.ID))
 	}

@@ -234,3 +234,17 @@ func TestPagesTellVisitorsLessThanDevelopers(t *testing.T) {
 		}
 	}
 }
+
+func TestRequestsAreRecordedForTheirDeploymentAndElement(t *testing.T) {
+	w := serving(t)
+	w.get(shopWeb)
+	select {
+	case r := <-w.records:
+		deployment, request := RequestOf(r)
+		if deployment != "shop000000" || request.Element != "web" || request.Instance != "web-w1" || request.Status != http.StatusOK || request.Host != hostName(shopWeb) {
+			t.Errorf("%s %+v", deployment, request)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nothing is recorded")
+	}
+}

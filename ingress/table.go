@@ -33,7 +33,7 @@ func buildTable(states []state, c tableContext) *proxy.Table {
 			if route == nil {
 				continue
 			}
-			route.PlainHTTP = isLocalhost(name)
+			route.Key, route.PlainHTTP = routeKey(s.deployment.ID, h.Element), isLocalhost(name)
 			table.Hosts[name] = route
 		}
 	}
@@ -44,6 +44,20 @@ func buildTable(states []state, c tableContext) *proxy.Table {
 	}
 	return table
 }
+
+// routeKey says whose requests a route's are; RequestOf reads it.
+func routeKey(deployment berth.ID, element string) string { return string(deployment) + "/" + element }
+
+// RequestOf turns the proxy's record of a request into ours, and says whose it is.
+func RequestOf(r proxy.Record) (deployment berth.ID, request berth.Request) {
+	id, element, _ := strings.Cut(r.Key, "/")
+	return berth.ID(id), berth.Request{
+		Time: r.Time, Element: element, Instance: r.Target, Client: r.Client.String(), Host: r.Host, Method: r.Method, Path: r.Path,
+		Protocol: r.Protocol, Status: r.Status, Bytes: r.Bytes, DurationMs: milliseconds(r.Duration), FirstByteMs: milliseconds(r.FirstByte),
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // isLocalhost knows the names that never leave the machine (RFC 6761), where TLS proves nothing.
 func isLocalhost(name string) bool {

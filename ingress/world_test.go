@@ -163,13 +163,21 @@ type world struct {
 	proxy     *proxy.Proxy
 	dir       string
 	clock     time.Time
+	records   chan proxy.Record // the first ones
 }
 
 func hostName(label string) string { return label + ".berth.localhost" }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, store: newMemory(), instances: &instances{}, proxy: proxy.New(proxy.Config{}), dir: t.TempDir(),
+	records := make(chan proxy.Record, 8)
+	record := func(r proxy.Record) {
+		select {
+		case records <- r:
+		default:
+		}
+	}
+	w := &world{t: t, store: newMemory(), instances: &instances{}, records: records, proxy: proxy.New(proxy.Config{Record: record}), dir: t.TempDir(),
 		clock: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	t.Cleanup(w.proxy.Close)
 	w.Ingress = New(Config{Store: w.store, Dialer: w.instances, Proxy: w.proxy, RunDir: w.dir, HostName: hostName,

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"net"
@@ -63,8 +62,11 @@ func (p *Proxy) hangUp(f *flight) {
 	}
 }
 
-// land ends a flight's claim, and leaves the client's connection as it was.
-func (p *Proxy) land(f *flight) {
+// land ends a flight's claim, leaves the client's connection as it was, and returns where it ended.
+func (p *Proxy) land(f *flight) (target string) {
+	if f.target != nil {
+		target = f.target.key.id
+	}
 	p.release(f)
 	if f.socket != nil {
 		_ = f.socket.Close()
@@ -72,25 +74,7 @@ func (p *Proxy) land(f *flight) {
 	if f.cut {
 		_ = http.NewResponseController(f.client).SetWriteDeadline(time.Time{})
 	}
-}
-
-// upgrader is a client's ResponseWriter that tells the flight which connection it took over.
-type upgrader struct {
-	http.ResponseWriter
-	proxy  *Proxy
-	flight *flight
-}
-
-// Unwrap is for http.ResponseController.
-func (u upgrader) Unwrap() http.ResponseWriter { return u.ResponseWriter }
-
-// Hijack is that of http.Hijacker.
-func (u upgrader) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffer, err := http.NewResponseController(u.ResponseWriter).Hijack()
-	u.proxy.mu.Lock()
-	defer u.proxy.mu.Unlock()
-	u.flight.conn = conn
-	return conn, buffer, err
+	return target
 }
 
 // claim finds the flight's route and, if requests are forwarded there, the target whose turn it is.

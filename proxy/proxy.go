@@ -24,7 +24,10 @@ type Config struct {
 	TrustedClient func(netip.Addr) bool
 	// DialTimeout is how long a target may take to accept a connection. Zero: 10 s.
 	DialTimeout time.Duration
-	Log         *slog.Logger // nil: slog.Default
+	// Record is told about every request that is over, of routes that have a Key. It is called by the
+	// request's own goroutine and must not block. Nil: nobody is told.
+	Record func(Record)
+	Log    *slog.Logger // nil: slog.Default
 }
 
 const defaultDialTimeout = 10 * time.Second
@@ -187,12 +190,14 @@ func (p *Proxy) Applications() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, false) })
 }
 
-func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, handlers bool) {
+func (p *Proxy) serve(client http.ResponseWriter, r *http.Request, handlers bool) {
+	began := time.Now()
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	f := &flight{host: hostname(r.Host), cancel: cancel, client: w}
+	f := &flight{host: hostname(r.Host), cancel: cancel, client: client}
+	w := &response{ResponseWriter: client, proxy: p, flight: f}
 	route, unknown := p.claimInTime(w, r, f)
-	defer p.land(f)
+	defer func() { p.record(route, r, w, began, p.land(f)) }()
 	switch {
 	case route == nil, route.Handler != nil && !handlers:
 		unknown.ServeHTTP(w, r)
@@ -201,7 +206,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request, handlers bool) {
 	case route.Handler != nil:
 		route.Handler.ServeHTTP(w, r)
 	case f.target != nil:
-		p.forward(upgrader{w, p, f}, r.WithContext(context.WithValue(ctx, flightKey{}, f)))
+		p.forward(w, r.WithContext(context.WithValue(ctx, flightKey{}, f)))
 	case route.Page != nil:
 		route.Page.ServeHTTP(w, r)
 	default:

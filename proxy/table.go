@@ -21,6 +21,8 @@ type Table struct {
 
 // Route says what answers for a host: the first of Redirect, Handler, Targets and Page that is set.
 type Route struct {
+	// Key is the caller's own name for the route in a Record; empty: no records.
+	Key string
 	// Redirect is the host that took this one's place; path and query are kept.
 	Redirect string
 	// Handler answers itself.

@@ -22,6 +22,21 @@ func (s *Service) Logs(ctx context.Context, ref string, q berth.LogQuery) iter.S
 	}
 }
 
+// Requests yields what the hosts of a deployment were asked.
+func (s *Service) Requests(ctx context.Context, ref string, q berth.LogQuery) iter.Seq2[berth.Request, error] {
+	return func(yield func(berth.Request, error) bool) {
+		d, err := s.sessions.Access.MayRead(ctx, s.caller, ref)
+		if err == nil {
+			err = s.elementKnown(ctx, d, q.Element)
+		}
+		if err != nil {
+			yield(berth.Request{}, err)
+			return
+		}
+		s.sessions.Requests.Read(ctx, d.ID, q)(yield)
+	}
+}
+
 // elementKnown refuses an element that the deployment does not have; before anything was seen of it, all are let through.
 func (s *Service) elementKnown(ctx context.Context, d berth.Deployment, element string) error {
 	if element == "" {

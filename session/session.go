@@ -40,12 +40,18 @@ type LogReader interface {
 	Read(ctx context.Context, deployment berth.ID, q berth.LogQuery) iter.Seq2[berth.LogLine, error]
 }
 
+// RequestReader reads what hosts were asked.
+type RequestReader interface {
+	Read(ctx context.Context, deployment berth.ID, q berth.LogQuery) iter.Seq2[berth.Request, error]
+}
+
 // Config is what sessions are made of.
 type Config struct {
-	Access Access
-	Store  Store
-	Logs   LogReader
-	Execer engine.Execer // nil: this engine cannot run commands in containers
+	Access   Access
+	Store    Store
+	Logs     LogReader
+	Requests RequestReader
+	Execer   engine.Execer // nil: this engine cannot run commands in containers
 }
 
 // Sessions is the streams without a caller.

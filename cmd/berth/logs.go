@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,12 +16,15 @@ import (
 func (a *app) logsCommand() *cobra.Command {
 	var q berth.LogQuery
 	var since string
-	var asJSON, stamps bool
-	c := jsonFlag(leaf("logs DEPLOYMENT [ELEMENT]", "Print what containers wrote", cobra.RangeArgs(1, 2),
+	var asJSON, stamps, requests bool
+	c := jsonFlag(leaf("logs DEPLOYMENT [ELEMENT]", "Print what containers wrote, or what hosts were asked", cobra.RangeArgs(1, 2),
 		a.does(func(ctx context.Context, s berth.Service, args []string) (err error) {
 			q.Element = optional(args, 1)
 			if q.Since, err = parseAge(since); err != nil {
 				return err
+			}
+			if requests {
+				return a.requests(ctx, s, args[0], q, asJSON)
 			}
 			show := a.logLine(q.Element == "", stamps)
 			if asJSON {
@@ -42,7 +46,40 @@ func (a *app) logsCommand() *cobra.Command {
 	flags.IntVarP(&q.Tail, "tail", "n", 0, "only the newest lines")
 	flags.BoolVar(&q.Previous, "previous", false, "of the run before the present one")
 	flags.BoolVarP(&stamps, "timestamps", "t", false, "with the time of each line")
+	flags.BoolVar(&requests, "requests", false, "the requests that hosts were asked, instead of what containers wrote")
+	c.MarkFlagsMutuallyExclusive("requests", "previous")
+	c.MarkFlagsMutuallyExclusive("requests", "timestamps") // they have theirs
 	return a.onDeployment(c)
+}
+
+func (a *app) requests(ctx context.Context, s berth.Service, ref string, q berth.LogQuery, asJSON bool) error {
+	encode := json.NewEncoder(a.out)
+	encode.SetEscapeHTML(false)
+	for r, err := range s.Requests(ctx, ref, q) {
+		if err == nil && asJSON {
+			err = encode.Encode(r)
+		} else if err == nil {
+			err = a.requestLine(r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// requestLine is for people; what a client made up is cleaned.
+func (a *app) requestLine(r berth.Request) error {
+	shade := green
+	switch {
+	case r.Status >= 500:
+		shade = red
+	case r.Status >= 400:
+		shade = yellow
+	}
+	_, err := fmt.Fprintf(a.out, "%s  %s  %s %s%s  %d bytes in %.1f ms to %s by %s\n", a.paint(dim, r.Time.Local().Format("2006-01-02 15:04:05.000")),
+		a.paint(shade, strconv.Itoa(r.Status)), clean(r.Method), clean(r.Host), clean(r.Path), r.Bytes, r.DurationMs, clean(r.Client), clean(cmp.Or(r.Instance, "berth")))
+	return err
 }
 
 // logLine prints lines for people, with the element's name where there may be several.
