@@ -103,6 +103,7 @@ func TestScenarios(t *testing.T) {
 			"neighbour": neighbour,
 			"ports":     ports,
 			"registry":  registry,
+			"spy":       spy,
 			"sshd":      sshd,
 			"traceless": traceless,
 			"end":       end,

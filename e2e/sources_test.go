@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -120,12 +121,10 @@ func traceless(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("usage: traceless DEPLOYMENT TEXT…")
 	}
 	s, deployment := serverOf(ts), args[0]
-	var pattern []string
-	for _, text := range args[1:] {
-		pattern = append(pattern, "-e", text)
-	}
+	patterns := filepath.Join(ts.Getenv("WORK"), ".patterns") // not as arguments, which a spy would find
+	ts.Check(os.WriteFile(patterns, []byte(strings.Join(args[1:], "\n")), 0o600))
 	grep := func(what string, from io.Reader, options ...string) {
-		cmd := exec.Command("grep", slices.Concat([]string{"--text", "--fixed-strings", "--max-count=1"}, pattern, options)...)
+		cmd := exec.Command("grep", slices.Concat([]string{"--text", "--fixed-strings", "--max-count=1", "--file=" + patterns}, options)...)
 		cmd.Stdin = from
 		if out, _ := cmd.Output(); len(out) > 0 {
 			ts.Fatalf("%s has it: %.300q", what, out)
@@ -149,6 +148,46 @@ func traceless(ts *testscript.TestScript, _ bool, args []string) {
 		_ = save.Process.Kill() // when grep found something
 		_ = save.Wait()
 	}
+}
+
+// spy watches the arguments of every program on the machine from now on, and fails the scenario where one of
+// the texts turns up in them: spy TEXT….
+func spy(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, stop := context.WithCancel(context.Background())
+	found := make(chan string, 1)
+	go func() {
+		defer close(found)
+		for ctx.Err() == nil {
+			if line := argumentWith(args); line != "" {
+				found <- line
+				return
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+	}()
+	ts.Defer(func() {
+		stop()
+		if line := <-found; line != "" {
+			ts.Fatalf("in the arguments of a program: %.300q", line)
+		}
+	})
+}
+
+// argumentWith is the command line of a program that has one of the texts; "" if none has.
+func argumentWith(texts []string) string {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is good
+	for _, file := range files {
+		line, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		for _, text := range texts {
+			if bytes.Contains(line, []byte(text)) {
+				return string(line)
+			}
+		}
+	}
+	return ""
 }
 
 // builtFor are the images of builds of a deployment's project: at least one.

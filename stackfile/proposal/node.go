@@ -1,6 +1,7 @@
 package proposal
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"path"
@@ -244,11 +245,29 @@ func nodeStart(entry string) string {
 	return "node " + entry
 }
 
+// packageOf names the package of a program where they are called differently.
+var packageOf = map[string]string{"nest": "@nestjs/cli", "ng": "@angular/cli", "vue-cli-service": "@vue/cli-service"}
+
+// forDevelopment reports whether a script runs a program that only a development dependency brings, and which.
+func (m manifest) forDevelopment(script string) (program string, yes bool) {
+	program, _, _ = strings.Cut(strings.TrimSpace(script), " ")
+	name := cmp.Or(packageOf[program], program)
+	return program, m.development[name] != "" && m.dependencies[name] == ""
+}
+
 // mendStart replaces a start script that only works with what build stages leave out.
 func (r *repository) mendStart(c *component, source, start string, m manifest, entry string) {
-	program, _, _ := strings.Cut(strings.TrimSpace(start), " ")
-	if m.development[program] == "" || m.dependencies[program] != "" {
+	program, yes := m.forDevelopment(start)
+	if !yes {
 		return
+	}
+	for _, name := range []string{"start:prod", "start:production"} {
+		if script := m.scripts[name]; script != "" {
+			if _, yes := m.forDevelopment(script); !yes {
+				c.starts("npm run "+name, found(source, "the script start runs %s, which build stages do not install; %s does without", program, name))
+				return
+			}
+		}
 	}
 	switch program {
 	case "nodemon":
