@@ -7,6 +7,7 @@ package daemon
 
 import (
 	"cmp"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -17,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/berth-dev/berth"
+	"github.com/berth-dev/berth/proxy"
 )
 
 // Config is what `berth serve` is told.
@@ -33,11 +35,14 @@ type Config struct {
 	HTTPS         string // default :443
 	// PublicHTTPS is the port at which others reach HTTPS, where a proxy passes it on; zero: the one listened on.
 	PublicHTTPS int
-	Socket      string // Unix socket of the CLI on this machine; default <data>/run/berth.sock
-	Agent       string // the helper binary; default berth-agent beside this binary
-	Engine      string // "docker"
-	Docker      string // Docker's socket; default: the environment's, else /var/run/docker.sock
-	Owner       string // name of the first person
+	// TrustedProxies are the proxies in front that are believed where a request came from: how many there
+	// are, or their addresses and networks; empty: none.
+	TrustedProxies string
+	Socket         string // Unix socket of the CLI on this machine; default <data>/run/berth.sock
+	Agent          string // the helper binary; default berth-agent beside this binary
+	Engine         string // "docker"
+	Docker         string // Docker's socket; default: the environment's, else /var/run/docker.sock
+	Owner          string // name of the first person
 	// Volumes is the kind of volume store to begin with; "auto": the one that measures best.
 	Volumes string
 	// BuildMemory is the ceiling that all builds share, in bytes; zero: half of the machine.
@@ -97,6 +102,10 @@ func (c Config) validate() error {
 	}
 	if _, err := c.volumes(); err != nil {
 		return err
+	}
+	if _, err := proxy.ParseTrustedProxies(c.TrustedProxies); err != nil {
+		return &berth.Error{Code: berth.EInvalid, Err: err,
+			Message: fmt.Sprintf("--trusted-proxies must be the number of proxies in front (at most 16), or their addresses and networks like 10.0.0.0/8,192.0.2.7, not %q", c.TrustedProxies)}
 	}
 	for _, a := range []struct{ flag, address string }{{"--http", c.HTTP}, {"--https", c.HTTPS}} {
 		if _, _, err := net.SplitHostPort(a.address); err != nil {

@@ -299,7 +299,11 @@ func (d *Daemon) openControl(ctx context.Context) error {
 func (d *Daemon) openRouting(context.Context) error {
 	d.requests = requestlog.New(requestlog.Config{Dir: d.dirs.requests, Log: d.log})
 	d.closeLater(d.requests.Close)
-	d.proxy = proxy.New(proxy.Config{Log: d.log, Record: func(r proxy.Record) { d.requests.Add(ingress.RequestOf(r)) }})
+	trusted, err := proxy.ParseTrustedProxies(d.config.TrustedProxies)
+	if err != nil {
+		return err
+	}
+	d.proxy = proxy.New(proxy.Config{Trusted: trusted, Log: d.log, Record: func(r proxy.Record) { d.requests.Add(ingress.RequestOf(r)) }})
 	d.closeLater(func() error { d.proxy.Close(); return nil })
 	console := d.welcome.Login(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.api.ServeHTTP(w, r) }))
 	d.ingress = ingress.New(ingress.Config{

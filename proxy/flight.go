@@ -20,6 +20,9 @@ type flight struct {
 	failed bool      // the target gave no answer, or not the whole of it
 	cancel context.CancelCauseFunc
 
+	origin  origin
+	guarded bool // its Authorization was for the route's own password
+
 	client http.ResponseWriter
 	conn   net.Conn // the client's, of an upgraded connection
 	cut    bool

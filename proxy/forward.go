@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -82,19 +81,11 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	r.Out.URL.RawQuery = r.In.URL.RawQuery
 	keepPath(r)
 	r.Out.Host = r.In.Host
-	for name := range r.Out.Header {
-		if isForwardingHeader(name) {
-			r.Out.Header.Del(name)
-		}
+	f := flightOf(r.In.Context())
+	setForwarded(r, f.origin)
+	if f.guarded {
+		delete(r.Out.Header, "Authorization")
 	}
-	client := clientAddress(r.In)
-	if p.config.TrustedClient != nil && p.config.TrustedClient(client) {
-		keepForwarded(r)
-		return
-	}
-	r.SetXForwarded()
-	r.Out.Header.Set("X-Real-Ip", client.String())
-	r.Out.Header.Set("Forwarded", forwardedElement(client, r.In.Host, r.Out.Header.Get("X-Forwarded-Proto")))
 }
 
 // keepPath keeps what package url would write another way, like an unescaped "|".
@@ -104,55 +95,6 @@ func keepPath(r *httputil.ProxyRequest) {
 		return
 	}
 	r.Out.URL.Opaque = raw
-}
-
-// isForwardingHeader knows more than the headers that are set here: an application may believe
-// any of them, and a client must not be able to say it.
-func isForwardingHeader(name string) bool {
-	switch name = http.CanonicalHeaderKey(name); name {
-	case "Forwarded", "X-Real-Ip", "X-Client-Ip", "X-Original-Host", "X-Original-Url", "X-Rewrite-Url", "True-Client-Ip", "X-Cluster-Client-Ip":
-		return true
-	}
-	return strings.HasPrefix(name, "X-Forwarded-")
-}
-
-// keepForwarded passes on what a trusted client said, with the client itself behind it.
-func keepForwarded(r *httputil.ProxyRequest) {
-	for name, values := range r.In.Header {
-		if isForwardingHeader(name) {
-			r.Out.Header[name] = append([]string(nil), values...)
-		}
-	}
-	before := r.Out.Header["X-Forwarded-For"]
-	host, proto := r.Out.Header.Get("X-Forwarded-Host"), r.Out.Header.Get("X-Forwarded-Proto")
-	r.SetXForwarded() // appends to X-Forwarded-For, replaces the others
-	if host != "" {
-		r.Out.Header.Set("X-Forwarded-Host", host)
-	}
-	if proto != "" {
-		r.Out.Header.Set("X-Forwarded-Proto", proto)
-	}
-	if len(before) == 0 && r.Out.Header.Get("X-Real-Ip") == "" {
-		r.Out.Header.Set("X-Real-Ip", clientAddress(r.In).String())
-	}
-	r.Out.Header.Add("Forwarded", forwardedElement(clientAddress(r.In), r.In.Host, scheme(r.In)))
-}
-
-// forwardedElement is one element of RFC 7239's header.
-func forwardedElement(client netip.Addr, host, proto string) string {
-	node := client.String()
-	if client.Is6() {
-		node = `"[` + node + `]"`
-	}
-	return fmt.Sprintf("for=%s;host=%q;proto=%s", node, host, proto)
-}
-
-func clientAddress(r *http.Request) netip.Addr {
-	address, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.IPv4Unspecified() // not from a network
-	}
-	return address.Addr().Unmap().WithZone("")
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

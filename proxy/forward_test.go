@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"net/textproto"
 	"strings"
 	"sync/atomic"
@@ -76,27 +75,6 @@ func TestHeadersAboutTheClientCannotBeForged(t *testing.T) {
 		if got := strings.Join(seen[name], "|"); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
-	}
-}
-
-func TestTrustedClientsAreBelieved(t *testing.T) {
-	p := New(Config{TrustedClient: func(a netip.Addr) bool { return a.IsLoopback() }})
-	t.Cleanup(p.Close)
-	var seen http.Header
-	p.Swap(table(1, backend(t, "a", func(_ http.ResponseWriter, r *http.Request) { seen = r.Header })))
-	server := front(t, p)
-	r := request(t, server, http.MethodGet, "/", nil)
-	r.Header.Set("X-Forwarded-For", "198.51.100.4")
-	r.Header.Set("X-Forwarded-Proto", "https")
-	do(t, server, r)
-	if got := seen.Get("X-Forwarded-For") + " " + seen.Get("X-Forwarded-Proto"); got != "198.51.100.4, 127.0.0.1 https" {
-		t.Errorf("got %s", got)
-	}
-}
-
-func TestForwardedElementQuotesIPv6(t *testing.T) {
-	if got := forwardedElement(netip.MustParseAddr("2001:db8::1"), "a.test", "https"); got != `for="[2001:db8::1]";host="a.test";proto=https` {
-		t.Error(got)
 	}
 }
 

@@ -40,16 +40,12 @@ func (r *route) holds() bool {
 	return r != nil && r.Redirect == "" && r.Handler == nil && len(r.targets) == 0 && r.Hold > 0
 }
 
-// claimInTime claims like claim; while the route has no target it waits for one, as long as the route's
-// Hold says and the client stays.
-func (p *Proxy) claimInTime(w http.ResponseWriter, r *http.Request, f *flight) (*route, *Page) {
-	route, unknown, changed := p.claim(f)
-	if !route.holds() {
-		return route, unknown
-	}
+// waitForTarget claims like claim, as soon as the route has a target, as long as its Hold says and the
+// client stays.
+func (p *Proxy) waitForTarget(w http.ResponseWriter, r *http.Request, f *flight, route *route, changed <-chan struct{}) (_ *route, unknown *Page) {
 	place, size := route.room, heldBytes(r)
 	if !p.enter(place, size) {
-		return route, unknown
+		return route, nil
 	}
 	defer p.leave(place, size)
 	early := readEarly(w, r)

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,9 +18,8 @@ import (
 
 // Config is what a Proxy is made of. The zero Config is good.
 type Config struct {
-	// TrustedClient reports whether the forwarding headers of a client may be believed, as those
-	// of a load balancer. Nil: of none.
-	TrustedClient func(netip.Addr) bool
+	// Trusted are the proxies in front whose word about a request's origin counts.
+	Trusted TrustedProxies
 	// DialTimeout is how long a target may take to accept a connection. Zero: 10 s.
 	DialTimeout time.Duration
 	// Record is told about every request that is over, of routes that have a Key. It is called by the
@@ -185,7 +183,7 @@ func (p *Proxy) cutAll(reason error) (sockets []*socket) {
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.serve(w, r, true) }
 
 // Applications returns a handler that is like the proxy itself, but knows no host that is
-// answered by a Handler: for clients who may reach applications and nothing else.
+// answered by a Handler, and trusts no proxies: for clients who may reach applications and nothing else.
 func (p *Proxy) Applications() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, false) })
 }
@@ -194,17 +192,26 @@ func (p *Proxy) serve(client http.ResponseWriter, r *http.Request, handlers bool
 	began := time.Now()
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	f := &flight{host: hostname(r.Host), cancel: cancel, client: client}
+	f := &flight{host: hostname(r.Host), cancel: cancel, client: client, origin: p.originOf(r, handlers)}
 	w := &response{ResponseWriter: client, proxy: p, flight: f}
-	route, unknown := p.claimInTime(w, r, f)
+	route, unknown, changed := p.claim(f)
 	defer func() { p.record(route, r, w, began, p.land(f)) }()
+	if !route.admit(w, r, f) {
+		return
+	}
+	if route.holds() {
+		route, unknown = p.waitForTarget(w, r, f, route, changed)
+		if !route.admit(w, r, f) {
+			return
+		}
+	}
 	switch {
 	case route == nil, route.Handler != nil && !handlers:
 		unknown.ServeHTTP(w, r)
 	case route.Redirect != "":
-		redirectToHost(w, r, route.Redirect)
+		redirectToHost(w, r, f.origin.proto, route.Redirect)
 	case route.Handler != nil:
-		route.Handler.ServeHTTP(w, r)
+		route.Handler.ServeHTTP(w, f.origin.seenFrom(r))
 	case f.target != nil:
 		p.forward(w, r.WithContext(context.WithValue(ctx, flightKey{}, f)))
 	case route.Page != nil:
@@ -212,6 +219,14 @@ func (p *Proxy) serve(client http.ResponseWriter, r *http.Request, handlers bool
 	default:
 		noTargetPage.ServeHTTP(w, r)
 	}
+}
+
+// originOf trusts proxies at the front doors only.
+func (p *Proxy) originOf(r *http.Request, front bool) origin {
+	if !front {
+		return TrustedProxies{}.originOf(r)
+	}
+	return p.config.Trusted.originOf(r)
 }
 
 // find returns what the table has for a host, and the page for hosts that it does not have.

@@ -81,7 +81,7 @@ func (p *Proxy) record(route *route, r *http.Request, w *response, began time.Ti
 	}
 	record := Record{
 		Time: began, Key: route.Key, Host: w.flight.host, Method: r.Method, Path: r.URL.EscapedPath(), Protocol: r.Proto,
-		Status: w.status, Bytes: w.bytes, Duration: time.Since(began), Client: clientAddress(r), Target: target,
+		Status: w.status, Bytes: w.bytes, Duration: time.Since(began), Client: w.flight.origin.client, Target: target,
 	}
 	if record.Status == 0 {
 		record.Status = statusClientGone

@@ -9,20 +9,21 @@ import (
 // Plain returns the handler for a listener without TLS: it sends people to HTTPS at httpsPort.
 // Hosts that may answer without do so, and so do hosts that do not exist: they have no
 // certificate to be redirected to.
-func (p *Proxy) Plain(httpsPort int) http.Handler { return p.plain(httpsPort, p) }
+func (p *Proxy) Plain(httpsPort int) http.Handler { return p.plain(httpsPort, p, true) }
 
 // PlainApplications is to Plain what Applications is to the proxy.
 func (p *Proxy) PlainApplications(httpsPort int) http.Handler {
-	return p.plain(httpsPort, p.Applications())
+	return p.plain(httpsPort, p.Applications(), false)
 }
 
-func (p *Proxy) plain(httpsPort int, answer http.Handler) http.Handler {
+func (p *Proxy) plain(httpsPort int, answer http.Handler, front bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := hostname(r.Host)
 		p.mu.Lock()
 		route, _ := p.find(host)
 		p.mu.Unlock()
-		if route == nil || route.PlainHTTP {
+		// A proxy in front may have ended TLS.
+		if route == nil || route.PlainHTTP || p.originOf(r, front).proto == "https" {
 			answer.ServeHTTP(w, r)
 			return
 		}
@@ -34,11 +35,11 @@ func (p *Proxy) plain(httpsPort int, answer http.Handler) http.Handler {
 }
 
 // redirectToHost keeps scheme and port: the new host answers where the former did.
-func redirectToHost(w http.ResponseWriter, r *http.Request, host string) {
+func redirectToHost(w http.ResponseWriter, r *http.Request, proto, host string) {
 	if _, port, err := net.SplitHostPort(r.Host); err == nil {
 		host = net.JoinHostPort(host, port)
 	}
-	redirect(w, r, scheme(r), host)
+	redirect(w, r, proto, host)
 }
 
 // redirect keeps method, body, path and query.

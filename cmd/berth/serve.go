@@ -50,6 +50,7 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&c.HTTP, "http", "", "address for HTTP (default :80)")
 	flags.StringVar(&c.HTTPS, "https", "", "address for HTTPS (default :443)")
 	flags.IntVar(&c.PublicHTTPS, "public-https", 0, "port at which others reach HTTPS, where a proxy passes it on (default: the one listened on)")
+	flags.StringVar(&c.TrustedProxies, "trusted-proxies", "", "proxies in front of this server whose X-Forwarded headers are believed: how many there are, or their addresses and networks, with commas between them (default: none)")
 	flags.StringVar(&c.Socket, "socket", "", "Unix socket of the commands on this machine (default DATA/run/berth.sock)")
 	flags.StringVar(&c.Engine, "engine", "docker", "what runs the containers")
 	flags.StringVar(&c.Docker, "docker", "", "Docker's socket (default: DOCKER_HOST, else /var/run/docker.sock)")
