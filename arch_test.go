@@ -122,6 +122,7 @@ var fences = []struct {
 	{"github.com/danielgtaylor/huma", []string{"api"}, "only the HTTP API knows its framework"},
 	{"github.com/emersion/go-smtp", []string{"core"}, "mail is taken from containers in one place"},
 	{"github.com/goccy/go-yaml", []string{"stackfile"}, "project and package files are read in one place"},
+	{"github.com/klauspost/compress", []string{"proxy"}, "answers are compressed in one place"},
 	{"github.com/mholt/acmez", []string{"certs"}, "certificates are issued in one place"},
 	{"github.com/miekg/dns", []string{"cmd/berth-agent"}, "names are served by the helper alone"},
 	{"github.com/moby/buildkit", []string{"buildkit"}, "the builder is a seam"},

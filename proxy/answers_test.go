@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -18,8 +19,9 @@ func TestAnswersAreCountedByTarget(t *testing.T) {
 		case "/404":
 			w.WriteHeader(http.StatusNotFound)
 		case "/breaks":
-			w.Header().Set("Content-Length", "100")
-			_, _ = io.WriteString(w, "begin")
+			w.Header().Set("Content-Length", "100000")
+			w.Header().Set("Content-Type", "application/octet-stream")
+			_, _ = io.WriteString(w, strings.Repeat("begin", 5000)) // more than is kept back for company
 			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		case "/dies":

@@ -34,6 +34,7 @@ const defaultDialTimeout = 10 * time.Second
 type Proxy struct {
 	config  Config
 	reverse *httputil.ReverseProxy
+	gzips   gzips
 
 	// A request finds its route and claims a target under mu, and works outside it: so a target
 	// that is in no table and has no flight cannot get one any more.
@@ -193,7 +194,7 @@ func (p *Proxy) serve(client http.ResponseWriter, r *http.Request, handlers bool
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	f := &flight{host: hostname(r.Host), cancel: cancel, client: client, origin: p.originOf(r, handlers)}
-	w := &response{ResponseWriter: client, proxy: p, flight: f}
+	w := &response{ResponseWriter: client, proxy: p, flight: f, request: r}
 	route, unknown, changed := p.claim(f)
 	defer func() { p.record(route, r, w, began, p.land(f)) }()
 	if !route.admit(w, r, f) {
@@ -214,6 +215,7 @@ func (p *Proxy) serve(client http.ResponseWriter, r *http.Request, handlers bool
 		route.Handler.ServeHTTP(w, f.origin.seenFrom(r))
 	case f.target != nil:
 		p.forward(w, r.WithContext(context.WithValue(ctx, flightKey{}, f)))
+		w.finish()
 	case route.Page != nil:
 		route.Page.ServeHTTP(w, r)
 	default:

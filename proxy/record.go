@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // statusClientGone stands for requests whose client left before there was an answer, as nginx has it.
@@ -36,6 +38,9 @@ type response struct {
 	http.ResponseWriter
 	proxy     *Proxy
 	flight    *flight
+	request   *http.Request
+	gzip      *gzip.Writer // nil: as the application wrote it
+	begun     bool         // something of the body was written
 	status    int
 	bytes     int64
 	firstByte time.Time
@@ -48,6 +53,7 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w *response) WriteHeader(status int) {
 	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.status, w.firstByte = status, time.Now()
+		w.encode(status)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -55,7 +61,11 @@ func (w *response) WriteHeader(status int) {
 // Write is that of http.ResponseWriter.
 func (w *response) Write(b []byte) (int, error) {
 	if w.status == 0 {
-		w.status, w.firstByte = http.StatusOK, time.Now()
+		w.WriteHeader(http.StatusOK)
+	}
+	w.begun = true
+	if w.gzip != nil {
+		return w.gzip.Write(b)
 	}
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += int64(n)
