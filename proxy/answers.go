@@ -45,7 +45,7 @@ type answer struct {
 
 func (a answer) Read(b []byte) (int, error) {
 	n, err := a.ReadCloser.Read(b)
-	if err != nil && !errors.Is(err, io.EOF) && a.ctx.Err() == nil {
+	if err != nil && !errors.Is(err, io.EOF) && a.ctx.Err() == nil && !a.flight.bodyBroke.Load() {
 		a.flight.failed = true
 	}
 	return n, err

@@ -71,6 +71,18 @@ func TestATargetThatRefusesConnectionsFails(t *testing.T) {
 	}
 }
 
+func TestABodyThatBreaksIsNoFailureOfItsTarget(t *testing.T) {
+	p := newTestProxy(t)
+	p.Swap(table(1, backend(t, "a", func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })))
+	answer := send(t, rawFront(t, p), "POST / HTTP/1.1\r\nHost: "+testHost+"\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n")
+	if !strings.HasPrefix(answer, "HTTP/1.1 400") {
+		t.Errorf("answered %q", answer)
+	}
+	if got := p.Answers("a"); got != (Answers{}) {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestWhatAClientBreaksOffIsNoFailureOfItsTarget(t *testing.T) {
 	p := newTestProxy(t)
 	g := newGate()

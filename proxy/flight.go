@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,12 +21,14 @@ type flight struct {
 	failed bool      // the target gave no answer, or not the whole of it
 	cancel context.CancelCauseFunc
 
-	origin  origin
-	guarded bool // its Authorization was for the route's own password
+	origin origin
+	// bodyBroke: the client did not send the whole of its body.
+	bodyBroke atomic.Bool
+	guarded   bool // its Authorization was for the route's own password
 
 	client http.ResponseWriter
 	conn   net.Conn // the client's, of an upgraded connection
-	cut    bool
+	cut    atomic.Bool
 }
 
 type flightKey struct{}
@@ -50,7 +53,7 @@ func (p *Proxy) end(f *flight, reason error) {
 	default:
 		f.cancel(reason)
 		if f.client != nil { // which may have stopped reading
-			f.cut = true
+			f.cut.Store(true)
 			_ = http.NewResponseController(f.client).SetWriteDeadline(time.Now().Add(lastWrite))
 		}
 	}
@@ -74,7 +77,7 @@ func (p *Proxy) land(f *flight) (target string) {
 	if f.socket != nil {
 		_ = f.socket.Close()
 	}
-	if f.cut {
+	if f.cut.Load() {
 		_ = http.NewResponseController(f.client).SetWriteDeadline(time.Time{})
 	}
 	return target

@@ -67,12 +67,16 @@ func (p *Proxy) newReverseProxy() *httputil.ReverseProxy {
 	}
 }
 
-func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
+func (p *Proxy) forward(w *response, r *http.Request) {
 	if r.Method == http.MethodConnect {
 		connectPage.ServeHTTP(w, r)
 		return
 	}
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = body{r.Body, w.stall, w.flight}
+	}
 	p.reverse.ServeHTTP(w, r)
+	w.stall.doneWriting()
 }
 
 // rewrite leaves the request as the client sent it, path and query to the letter, but for what
@@ -85,6 +89,12 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 	r.Out.Host = r.In.Host
 	f := flightOf(r.In.Context())
 	setForwarded(r, f.origin)
+	if strings.EqualFold(r.In.Header.Get("Upgrade"), "h2c") {
+		// HTTP/2 inside would pass by everything that is decided here for each request. It is obsolete (RFC 9113, 3.1).
+		delete(r.Out.Header, "Upgrade")
+		delete(r.Out.Header, "Connection")
+		delete(r.Out.Header, "Http2-Settings")
+	}
 	if f.guarded {
 		delete(r.Out.Header, "Authorization")
 	}
@@ -186,6 +196,8 @@ func (p *Proxy) explain(w http.ResponseWriter, r *http.Request, err error) {
 		replacedPage.ServeHTTP(w, r)
 	case r.Context().Err() != nil:
 		// Whoever asked is gone; nobody reads an answer.
+	case f.bodyBroke.Load():
+		badBodyPage.ServeHTTP(w, r)
 	default:
 		f.failed = true
 		p.config.Log.Debug("target does not answer", "host", f.host, "target", f.target.key.id, "port", f.target.key.port, "error", err)

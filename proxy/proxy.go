@@ -195,6 +195,10 @@ func (p *Proxy) serve(client http.ResponseWriter, r *http.Request, handlers bool
 	defer cancel(nil)
 	f := &flight{host: hostname(r.Host), cancel: cancel, client: client, origin: p.originOf(r, handlers)}
 	w := &response{ResponseWriter: client, proxy: p, flight: f, request: r}
+	if page := refusal(r, f.origin); page != nil {
+		page.ServeHTTP(w, r)
+		return
+	}
 	route, unknown, changed := p.claim(f)
 	defer func() { p.record(route, r, w, began, p.land(f)) }()
 	if !route.admit(w, r, f) {
@@ -214,6 +218,7 @@ func (p *Proxy) serve(client http.ResponseWriter, r *http.Request, handlers bool
 	case route.Handler != nil:
 		route.Handler.ServeHTTP(w, f.origin.seenFrom(r))
 	case f.target != nil:
+		w.stall = newStall(client, r)
 		p.forward(w, r.WithContext(context.WithValue(ctx, flightKey{}, f)))
 		w.finish()
 	case route.Page != nil:

@@ -41,6 +41,7 @@ type response struct {
 	request   *http.Request
 	gzip      *gzip.Writer // nil: as the application wrote it
 	begun     bool         // something of the body was written
+	stall     *stall       // nil: without
 	status    int
 	bytes     int64
 	firstByte time.Time
@@ -54,6 +55,7 @@ func (w *response) WriteHeader(status int) {
 	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.status, w.firstByte = status, time.Now()
 		w.encode(status)
+		w.moving(w.firstByte)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -63,6 +65,9 @@ func (w *response) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
+	if w.begun {
+		w.moving(time.Now())
+	}
 	w.begun = true
 	if w.gzip != nil {
 		return w.gzip.Write(b)
@@ -70,6 +75,13 @@ func (w *response) Write(b []byte) (int, error) {
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += int64(n)
 	return n, err
+}
+
+// moving lets the client have its time again, unless what it gets is being cut.
+func (w *response) moving(now time.Time) {
+	if !w.flight.cut.Load() {
+		w.stall.writing(now)
+	}
 }
 
 // Hijack is that of http.Hijacker.
