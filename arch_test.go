@@ -73,7 +73,7 @@ var house = []struct {
 	{path: "api", floor: 4},
 	{path: "client", floor: 4},
 	{path: "core", floor: 4},
-	{path: "githttp", floor: 4, planned: true},
+	{path: "githttp", floor: 4},
 	{path: "hooks", floor: 4, planned: true},
 	{path: "sshd", floor: 4, planned: true},
 	{path: "truststore", floor: 4},

@@ -12,6 +12,8 @@ type Project struct {
 	CreatedAt     time.Time `json:"createdAt"`
 	Deleting      bool      `json:"deleting,omitempty"`
 	Access        Access    `json:"access,omitzero"`
+	// Protected are branches of Berth's own repository that a push may neither rewrite nor delete.
+	Protected []string `json:"protected,omitempty"`
 	// GitToken refers to the vault secret that opens GitURL; empty for public repositories.
 	GitToken ID `json:"-"`
 	// DeployKey refers to the vault secret that is the private half of Access.DeployKey; empty: there is none.

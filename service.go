@@ -28,6 +28,7 @@ type Service interface {
 	StreamService
 	StorageService
 	MailService
+	BranchService
 }
 
 // ServerService is about the server and who is asking.
@@ -88,6 +89,15 @@ type EnvironmentService interface {
 	UnsetEnvironment(ctx context.Context, ref, element string, names []string) error
 	// RevealEnvironment is Environment with the values of secrets. It is for owners, and recorded.
 	RevealEnvironment(ctx context.Context, ref, element string) ([]Parameter, error)
+}
+
+// BranchService is about branches and what follows them.
+type BranchService interface {
+	// FollowBranch has a deployment of a build stage follow another branch, and deploys its newest commit.
+	FollowBranch(ctx context.Context, ref, branch string) (Deployment, error)
+	// ProtectBranch has pushes to the project's own repository neither rewrite nor delete a branch, or again
+	// let them. Asking again is no error.
+	ProtectBranch(ctx context.Context, project, branch string, protect bool) (Project, error)
 }
 
 // ReleaseService is about builds and releases.

@@ -79,6 +79,7 @@ func New(c Config) http.Handler {
 	a.environmentRoutes()
 	a.sharedRoutes()
 	a.releaseRoutes()
+	a.branchRoutes()
 	a.streamRoutes()
 	a.storageRoutes()
 	a.mailRoutes()

@@ -29,6 +29,17 @@ type Name struct {
 	Name string `json:"name" example:"guestbook"`
 }
 
+// Branch names a branch that a deployment shall follow.
+type Branch struct {
+	Branch string `json:"branch" example:"main" doc:"Without refs/heads/"`
+}
+
+// BranchProtection says whether pushes may rewrite or delete a branch.
+type BranchProtection struct {
+	Branch    string `json:"branch" example:"main" doc:"Without refs/heads/"`
+	Protected bool   `json:"protected"`
+}
+
 // Restart says what to restart.
 type Restart struct {
 	Element string `json:"element,omitempty" doc:"Empty: all components"`

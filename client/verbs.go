@@ -117,6 +117,16 @@ func (c *Client) RenameDeployment(ctx context.Context, ref, name string) (d bert
 	return d, c.call(ctx, patch, at("deployments", ref), nil, apiwire.Name{Name: name}, &d)
 }
 
+// FollowBranch has a deployment follow another branch.
+func (c *Client) FollowBranch(ctx context.Context, ref, branch string) (d berth.Deployment, err error) {
+	return d, c.call(ctx, patch, at("deployments", ref, "branch"), nil, apiwire.Branch{Branch: branch}, &d)
+}
+
+// ProtectBranch protects a branch of a project's own repository, or no longer.
+func (c *Client) ProtectBranch(ctx context.Context, project, branch string, protect bool) (p berth.Project, err error) {
+	return p, c.call(ctx, patch, at("projects", project, "branches"), nil, apiwire.BranchProtection{Branch: branch, Protected: protect}, &p)
+}
+
 // RestartElement replaces the element's instances, or those of all components.
 func (c *Client) RestartElement(ctx context.Context, ref, element string) (d berth.Deployment, err error) {
 	return d, c.call(ctx, post, at("deployments", ref, "restart"), nil, apiwire.Restart{Element: element}, &d)

@@ -24,6 +24,9 @@ const (
 // The verbs on a project and on what belongs to it.
 const (
 	ProjectRead       Verb = "read the project"
+	RepositoryRead    Verb = "read the repository"
+	RepositoryPush    Verb = "push to the repository"
+	BranchProtect     Verb = "protect branches"
 	ProjectImport     Verb = "bring commits into the project"
 	ProjectDescribe   Verb = "change the project's file"
 	ProjectRename     Verb = "rename the project"
@@ -62,6 +65,9 @@ var leastRole = map[Verb]berth.Role{
 	StorageChange:  berth.RoleOwner,
 
 	ProjectRead:       berth.RoleViewer,
+	RepositoryRead:    berth.RoleViewer,
+	RepositoryPush:    berth.RoleDeveloper,
+	BranchProtect:     berth.RoleOwner,
 	ProjectImport:     berth.RoleDeveloper,
 	ProjectDescribe:   berth.RoleDeveloper,
 	ProjectRename:     berth.RoleOwner,

@@ -37,6 +37,8 @@ type Config struct {
 	Room func() error
 	// Volumes is what the storage of all deployments is kept in. nil: nothing is known of it.
 	Volumes Volumes
+	// Moved is told of a project whose branches may have moved. nil: nobody follows them.
+	Moved func(project berth.ID)
 	// Mail keeps what deployments sent as mail.
 	Mail Mail
 	// Host returns the full public name and the URL of a generated label.
@@ -94,6 +96,7 @@ var (
 	_ berth.RegistryService    = (*Service)(nil)
 	_ berth.StorageService     = (*Service)(nil)
 	_ berth.MailService        = (*Service)(nil)
+	_ berth.BranchService      = (*Service)(nil)
 )
 
 // view reads in one snapshot; nobody reads nothing.

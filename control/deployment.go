@@ -116,6 +116,9 @@ func (s *Service) insert(tx Tx, d berth.Deployment, commit string, settings []be
 	if _, err := tx.CreateRelease(newRelease(d, commit, "created")); err != nil {
 		return d, err
 	}
+	if err := tx.PutFollowed(d.ID, commit); err != nil {
+		return d, err
+	}
 	return d, s.event(tx, d, "", "deployment.created", fmt.Sprintf("%s was created from branch %s at %s", d.Slug, d.Branch, short(commit)))
 }
 

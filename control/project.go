@@ -115,6 +115,9 @@ func (s *Service) ImportRepository(ctx context.Context, project string, bundle i
 		}
 		return tx.AppendEvent(berth.Event{Project: p.ID, Person: s.caller.Name, Kind: "project.imported", Message: "new commits came into " + p.Name})
 	})
+	if err == nil && s.control.Moved != nil {
+		s.control.Moved(p.ID)
+	}
 	return p, err
 }
 

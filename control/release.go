@@ -40,6 +40,15 @@ func (s *Service) Deploy(ctx context.Context, ref, commit string) (r berth.Relea
 		if err := s.keepStages(tx, Deploy, p); err != nil {
 			return err
 		}
+		if commit == "" {
+			if err := tx.PutFollowed(d.ID, resolved); err != nil {
+				return err
+			}
+		}
+		begun, ok, err := underWay(tx, d.ID, resolved)
+		if r = begun; err != nil || ok {
+			return err // whoever moved the branch has it deployed already
+		}
 		if r, err = tx.CreateRelease(newRelease(d, resolved, "deploy")); err != nil {
 			return err
 		}

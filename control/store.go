@@ -57,6 +57,10 @@ type Tx interface {
 	SavedFile(deployment berth.ID) (hash string, err error)
 	PutSavedFile(deployment berth.ID, hash string) error
 
+	// Followed is the head of its branch that a deployment has acted upon.
+	Followed(deployment berth.ID) (head string, ok bool, err error)
+	PutFollowed(deployment berth.ID, head string) error
+
 	UpdateBuild(b berth.Build) error
 	BuildOf(deployment, id berth.ID) (berth.Build, error)
 	Builds(deployment berth.ID) ([]berth.Build, error)

@@ -285,7 +285,7 @@ func (d *Daemon) openControl(ctx context.Context) error {
 	d.control = control.New(control.Config{
 		Store: storeFor[control.Tx]{d.store, func(tx *sqlite.Tx) control.Tx { return tx }},
 		Vault: d.vault, Git: d.git, Forges: forge.Forges{}, BuildLogs: d.buildLogs, ReadStack: readStack(catalogue), SavedFile: d.savedFile, CheckRegistry: d.engine.CheckRegistry, Propose: propose,
-		Describe: describe, Mail: d.mail, Usage: d.volumes.Usage, Room: d.disks.room,
+		Describe: describe, Moved: func(project berth.ID) { d.loops.follow.Hint(project) }, Mail: d.mail, Usage: d.volumes.Usage, Room: d.disks.room,
 		Volumes:   storage{d},
 		Host:      func(label string) (string, string) { return d.names.host(label), d.names.url(label) },
 		Catalogue: catalogue, ServerURL: d.names.consoleURL(), ConsoleURL: d.names.consoleURL(),
@@ -305,7 +305,7 @@ func (d *Daemon) openRouting(context.Context) error {
 	}
 	d.proxy = proxy.New(proxy.Config{Trusted: trusted, Log: d.log, Record: func(r proxy.Record) { d.requests.Add(ingress.RequestOf(r)) }})
 	d.closeLater(func() error { d.proxy.Close(); return nil })
-	console := d.welcome.Login(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.api.ServeHTTP(w, r) }))
+	console := d.welcome.Login(d.repositories(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.api.ServeHTTP(w, r) })))
 	d.ingress = ingress.New(ingress.Config{
 		Store:  watched[ingress.Tx]{storeFor[ingress.Tx]{d.store, func(tx *sqlite.Tx) ingress.Tx { return tx }}},
 		Dialer: d.engine, Proxy: d.proxy, RunDir: d.dirs.run, HostName: d.names.host,

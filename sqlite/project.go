@@ -2,11 +2,11 @@ package sqlite
 
 import "github.com/berth-dev/berth"
 
-const projectColumns = `id, name, git_url, git_token, default_branch, stages, deleting, created_at, access, deploy_key`
+const projectColumns = `id, name, git_url, git_token, default_branch, stages, deleting, created_at, access, deploy_key, protected`
 
 func scanProject(r row) (p berth.Project, err error) {
 	err = r.Scan(&p.ID, &p.Name, &p.GitURL, &p.GitToken, &p.DefaultBranch, jsonInto{&p.Stages}, &p.Deleting, stampInto{&p.CreatedAt},
-		jsonInto{&p.Access}, &p.DeployKey)
+		jsonInto{&p.Access}, &p.DeployKey, jsonInto{&p.Protected})
 	return p, err
 }
 
@@ -21,8 +21,8 @@ func (tx *Tx) CreateProject(p berth.Project) error {
 	}
 	tx.touch("")
 	_, err := tx.write("create project", "there is a project named "+p.Name+" already",
-		`INSERT INTO projects (`+projectColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		p.ID, p.Name, p.GitURL, p.GitToken, p.DefaultBranch, jsonOf{p.Stages}, p.Deleting, stamp(p.CreatedAt), jsonOf{p.Access}, p.DeployKey)
+		`INSERT INTO projects (`+projectColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		p.ID, p.Name, p.GitURL, p.GitToken, p.DefaultBranch, jsonOf{p.Stages}, p.Deleting, stamp(p.CreatedAt), jsonOf{p.Access}, p.DeployKey, jsonOf{p.Protected})
 	return err
 }
 
@@ -32,8 +32,8 @@ func (tx *Tx) UpdateProject(p berth.Project) error {
 		return err
 	}
 	return tx.change("update project", "there is a project named "+p.Name+" already", noProject(p.Name),
-		`UPDATE projects SET name = ?, git_url = ?, git_token = ?, default_branch = ?, stages = ?, deleting = ?, access = ?, deploy_key = ? WHERE id = ?`,
-		p.Name, p.GitURL, p.GitToken, p.DefaultBranch, jsonOf{p.Stages}, p.Deleting, jsonOf{p.Access}, p.DeployKey, p.ID)
+		`UPDATE projects SET name = ?, git_url = ?, git_token = ?, default_branch = ?, stages = ?, deleting = ?, access = ?, deploy_key = ?, protected = ? WHERE id = ?`,
+		p.Name, p.GitURL, p.GitToken, p.DefaultBranch, jsonOf{p.Stages}, p.Deleting, jsonOf{p.Access}, p.DeployKey, jsonOf{p.Protected}, p.ID)
 }
 
 // Project finds a project by name.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/berth-dev/berth"
 	"github.com/spf13/cobra"
@@ -13,7 +14,7 @@ import (
 
 func (a *app) projectCommand() *cobra.Command {
 	return branch("project", "Projects and their sources",
-		a.projectCreateCommand(), a.projectConnectCommand(), a.projectUpdateCommand(), a.projectLsCommand(), a.projectShowCommand(), a.projectFileCommand(), a.projectRenameCommand(), a.projectRmCommand())
+		a.projectCreateCommand(), a.projectConnectCommand(), a.projectUpdateCommand(), a.projectLsCommand(), a.projectShowCommand(), a.projectFileCommand(), a.projectRenameCommand(), a.projectProtectCommand(), a.projectRmCommand())
 }
 
 func (a *app) projectCreateCommand() *cobra.Command {
@@ -151,6 +152,9 @@ func (a *app) projectShowCommand() *cobra.Command {
 				return a.printJSON(shownProject{p, file})
 			}
 			rows := [][]cell{row("project", p.Name), row("source", source(p)), row("branch", p.DefaultBranch), row("created", a.ago(p.CreatedAt)+" ago")}
+			if len(p.Protected) > 0 {
+				rows = append(rows, row("protected", strings.Join(p.Protected, ", ")))
+			}
 			rows = append(rows, row("file", fileOrigin(p, file)))
 			for i, stage := range p.Stages {
 				title := ""

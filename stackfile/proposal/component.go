@@ -58,10 +58,15 @@ func (r *repository) componentsOf(dir string) []*component {
 	return all
 }
 
+var ownProgram = regexp.MustCompile(`^bin/[A-Za-z0-9_.-]+$`)
+
 // startsWeb takes the Procfile's command for what answers, with what runs before each release in front.
 func (c *component) startsWeb(source, command string, processes []process) {
 	if c.pkg == pkgVite || c.pkg == pkgStatic {
 		return
+	}
+	if c.pkg == pkgGo && len(processes) == 1 && ownProgram.MatchString(command) {
+		return // where Heroku puts what it builds; the package starts what it builds itself
 	}
 	why := found(source, "web: of the Procfile")
 	for _, p := range processes {

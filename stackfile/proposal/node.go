@@ -114,6 +114,9 @@ func (r *repository) node(dir string, f *folder) *component {
 	switch {
 	case m.uses("next") != "":
 		c.pkg, c.why = pkgNext, found(source, "depends on next")
+		if start := m.scripts["start"]; start != "" && !strings.Contains(start, "next start") { // as of what is exported
+			c.starts("npm start", found(source, "the script start is not next start: %s", shown(start)))
+		}
 	case m.uses("vite") != "" && f.has("index.html") && !r.serves(dir, m, entry):
 		c.pkg, c.why = pkgVite, found(source, "depends on vite")
 		r.viteNotes(c, dir, f, m)

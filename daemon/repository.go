@@ -1,0 +1,52 @@
+package daemon
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/berth-dev/berth"
+	"github.com/berth-dev/berth/githttp"
+)
+
+// repositories serves the projects' own repositories beside next.
+func (d *Daemon) repositories(next http.Handler) http.Handler {
+	ours := githttp.New(githttp.Config{
+		Repositories: d.git,
+		Authenticate: func(ctx context.Context, token berth.Secret) (berth.Caller, error) {
+			return d.control.Authenticate(ctx, token)
+		},
+		Open: func(ctx context.Context, caller berth.Caller, project string, push bool) (berth.Project, error) {
+			return d.control.As(caller).OpenRepository(ctx, project, push)
+		},
+		Pushed: d.pushed, Log: d.log,
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, githttp.Prefix) {
+			ours.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// pushed has the deployments follow, and tells who pushed how they get on until nobody listens.
+func (d *Daemon) pushed(ctx context.Context, caller berth.Caller, p berth.Project, say func(string) error) {
+	following, err := d.control.Follow(ctx, p.ID, caller.Name)
+	if err != nil {
+		d.loops.follow.Hint(p.ID) // it is tried again, without anybody who listens
+		d.log.Warn("follow push", "project", p.Name, "error", err)
+		_ = say("the commits are stored; what follows them will be looked at again in a moment")
+		return
+	}
+	var watched []githttp.Watched
+	for _, f := range following {
+		if f.Revision == 0 {
+			_ = say(f.Deployment.Slug + ": " + f.Note)
+			continue
+		}
+		_ = say(f.Deployment.Slug + ": release begins; ^C ends this report, not the release")
+		watched = append(watched, githttp.Watched{Slug: f.Deployment.Slug, Revision: f.Revision})
+	}
+	githttp.Watch(ctx, d.control.As(caller), watched, say)
+}

@@ -1,0 +1,67 @@
+package git
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/berth-dev/berth"
+)
+
+// The two halves of Git's smart HTTP protocol (gitprotocol-http(5)): what a clone or fetch asks, and what a push asks.
+const (
+	upload  = "upload-pack"
+	receive = "receive-pack"
+)
+
+// hiddenRefs are neither shown nor taken: a project's repository has branches and tags, and what Berth keeps
+// beside them is its own.
+var hiddenRefs = []string{"transfer.hideRefs=refs", "transfer.hideRefs=!refs/heads", "transfer.hideRefs=!refs/tags"}
+
+// Advertise writes what a project's repository offers to a clone or fetch, or to a push, as the answer to
+// info/refs without its first line. protocol is the request's Git-Protocol header.
+func (g *Git) Advertise(ctx context.Context, project berth.ID, push bool, protocol string, w io.Writer) error {
+	half := upload
+	if push {
+		half = receive
+	}
+	return g.serve(ctx, project, half, protocol, nil, w, nil, "--advertise-refs")
+}
+
+// UploadPack answers one request of a clone or fetch.
+func (g *Git) UploadPack(ctx context.Context, project berth.ID, protocol string, in io.Reader, out io.Writer) error {
+	return g.serve(ctx, project, upload, protocol, in, out, []string{"uploadpack.allowFilter=true"})
+}
+
+// ReceivePack takes what a push sends. It waits until nobody else writes to the repository. Unless force is
+// set, a branch may only grow. What is received counts in whole or not at all.
+func (g *Git) ReceivePack(ctx context.Context, project berth.ID, force bool, in io.Reader, out io.Writer) error {
+	config := []string{fmt.Sprintf("receive.maxInputSize=%d", g.config.MaxFetch), "receive.autogc=false", "receive.denyDeleteCurrent=ignore",
+		"receive.denyCurrentBranch=ignore", "receive.fsckObjects=true", "receive.fsck.zeroPaddedFilemode=ignore", "receive.fsck.badTimezone=ignore",
+		"receive.fsck.missingSpaceBeforeDate=ignore", "receive.fsck.missingSpaceBeforeEmail=ignore", "receive.fsck.multipleAuthors=ignore"}
+	// Said in either case: a shared repository, which a project's is, forbids it by itself.
+	config = append(config, fmt.Sprintf("receive.denyNonFastForwards=%t", !force))
+	return g.writing(ctx, project, func(ctx context.Context) error {
+		return g.serve(ctx, project, receive, "", in, out, config)
+	})
+}
+
+func (g *Git) serve(ctx context.Context, project berth.ID, half, protocol string, in io.Reader, out io.Writer, config []string, options ...string) error {
+	if err := g.mustExist(project); err != nil {
+		return err
+	}
+	var env []string
+	if protocol == "version=1" || protocol == "version=2" {
+		env = []string{"GIT_PROTOCOL=" + protocol}
+	}
+	args := append([]string{half, "--stateless-rpc"}, options...)
+	if half == upload {
+		args = append(args, "--strict")
+	}
+	// The repository is an argument here, and safe: it lies below the directory of all and is named by an id.
+	err := g.run(ctx, command{args: append(args, "--", g.Dir(project)), config: append(config, hiddenRefs...), env: env, stdin: in, stdout: out})
+	if err != nil {
+		return fmt.Errorf("serve repository: %w", err)
+	}
+	return nil
+}
