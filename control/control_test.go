@@ -341,8 +341,8 @@ func TestListsReadNothingPerDeployment(t *testing.T) {
 		w.deployment(t, "shop", fmt.Sprintf("web%d", i), "production")
 	}
 	list := must[[]berth.Deployment](t)(w.owner.Deployments(t.Context(), "shop"))
-	if len(list) != 5 || w.store.reads != 0 || list[4].Phase != berth.PhasePending || list[4].Commit != one {
-		t.Fatalf("%d deployments with %d single reads: %+v", len(list), w.store.reads, list)
+	if len(list) != 5 || w.store.reads.Load() != 0 || list[4].Phase != berth.PhasePending || list[4].Commit != one {
+		t.Fatalf("%d deployments with %d single reads: %+v", len(list), w.store.reads.Load(), list)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -129,7 +130,7 @@ func (w *world) complete(t *testing.T, d berth.Deployment, state berth.ReleaseSt
 // countingStore counts the reads of a transaction.
 type countingStore struct {
 	*sqlite.Store
-	reads int
+	reads atomic.Int64
 }
 
 type countingTx struct {
@@ -138,7 +139,7 @@ type countingTx struct {
 }
 
 func (s *countingStore) View(ctx context.Context, fn func(control.Tx) error) error {
-	s.reads = 0
+	s.reads.Store(0)
 	return s.Store.View(ctx, func(tx *sqlite.Tx) error { return fn(countingTx{tx, s}) })
 }
 
@@ -147,22 +148,22 @@ func (s *countingStore) Update(ctx context.Context, fn func(control.Tx) error) e
 }
 
 func (t countingTx) Observed(id berth.ID) (berth.Observed, error) {
-	t.store.reads++
+	t.store.reads.Add(1)
 	return t.Tx.Observed(id)
 }
 
 func (t countingTx) Releases(id berth.ID, limit int) ([]berth.Release, error) {
-	t.store.reads++
+	t.store.reads.Add(1)
 	return t.Tx.Releases(id, limit)
 }
 
 func (t countingTx) Volumes(id berth.ID) ([]berth.Volume, error) {
-	t.store.reads++
+	t.store.reads.Add(1)
 	return t.Tx.Volumes(id)
 }
 
 func (t countingTx) Release(id berth.ID) (berth.Release, error) {
-	t.store.reads++
+	t.store.reads.Add(1)
 	return t.Tx.Release(id)
 }
 

@@ -13,3 +13,9 @@ func (tx *Tx) PutFollowed(deployment berth.ID, head string) error {
 		`INSERT INTO followed (deployment, head) VALUES (?, ?) ON CONFLICT DO UPDATE SET head = excluded.head`, deployment, head)
 	return err
 }
+
+// ForgetFollowed makes the next look at a deployment's branch its first.
+func (tx *Tx) ForgetFollowed(deployment berth.ID) error {
+	_, err := tx.write("forget head of branch", "", `DELETE FROM followed WHERE deployment = ?`, deployment)
+	return err
+}

@@ -45,6 +45,9 @@ func (a *app) gitSetupCommand() *cobra.Command {
 					return fmt.Errorf("git config: %w: %s", err, out)
 				}
 			}
+			if a.env("GIT_SSL_CAINFO") != "" {
+				a.say("GIT_SSL_CAINFO is set here and goes before what git was told: unset it, or git will not trust this server.")
+			}
 			fmt.Fprintf(a.out, "git knows %s now. A project's own repository is at %s/git/PROJECT.git.\n", config.URL, config.URL)
 			return nil
 		}))
