@@ -104,6 +104,11 @@ type BranchService interface {
 type ReleaseService interface {
 	// Deploy makes a release of a commit (empty: the branch's newest, fetched first).
 	Deploy(ctx context.Context, ref, commit string) (Release, error)
+	// Rollback makes a release of exactly what an earlier one ran (zero: what served before what serves now),
+	// without building anything. Only what has served can be gone back to.
+	Rollback(ctx context.Context, ref string, revision int) (Release, error)
+	// Promote makes a release of what another deployment of the project serves, of the images that are there.
+	Promote(ctx context.Context, from, to string) (Release, error)
 	Releases(ctx context.Context, ref string) ([]Release, error)
 	Builds(ctx context.Context, ref string) ([]Build, error)
 	CancelBuild(ctx context.Context, ref string, build ID) error

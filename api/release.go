@@ -20,6 +20,22 @@ func (a *api) releaseRoutes() {
 			return s.Deploy(ctx, in.Deployment, in.Body.Commit)
 		})
 
+	call(a, created(route("rollback", "POST", "/deployments/{deployment}/rollback", "Make a release of exactly what an earlier one ran")), usual,
+		func(ctx context.Context, s berth.Service, in *struct {
+			InDeployment
+			Body apiwire.Rollback
+		}) (berth.Release, error) {
+			return s.Rollback(ctx, in.Deployment, in.Body.Revision)
+		})
+
+	call(a, created(route("promote", "POST", "/deployments/{deployment}/promote", "Make a release of what another deployment of the project serves")), usual,
+		func(ctx context.Context, s berth.Service, in *struct {
+			InDeployment
+			Body apiwire.Promote
+		}) (berth.Release, error) {
+			return s.Promote(ctx, in.Body.From, in.Deployment)
+		})
+
 	call(a, route("list-releases", "GET", "/deployments/{deployment}/releases", "A deployment's releases, newest first"), usual,
 		func(ctx context.Context, s berth.Service, in *InDeployment) ([]berth.Release, error) {
 			return list(s.Releases(ctx, in.Deployment))

@@ -40,6 +40,16 @@ type BranchProtection struct {
 	Protected bool   `json:"protected"`
 }
 
+// Rollback says which release to go back to.
+type Rollback struct {
+	Revision int `json:"revision,omitempty" minimum:"0" doc:"Empty: what served before what serves now"`
+}
+
+// Promote says whose images to take.
+type Promote struct {
+	From string `json:"from" example:"staging-guestbook" doc:"A deployment of the same project"`
+}
+
 // Restart says what to restart.
 type Restart struct {
 	Element string `json:"element,omitempty" doc:"Empty: all components"`

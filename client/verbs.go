@@ -127,6 +127,16 @@ func (c *Client) ProtectBranch(ctx context.Context, project, branch string, prot
 	return p, c.call(ctx, patch, at("projects", project, "branches"), nil, apiwire.BranchProtection{Branch: branch, Protected: protect}, &p)
 }
 
+// Rollback makes a release of what an earlier one ran.
+func (c *Client) Rollback(ctx context.Context, ref string, revision int) (r berth.Release, err error) {
+	return r, c.call(ctx, post, at("deployments", ref, "rollback"), nil, apiwire.Rollback{Revision: revision}, &r)
+}
+
+// Promote makes a release of what another deployment serves.
+func (c *Client) Promote(ctx context.Context, from, to string) (r berth.Release, err error) {
+	return r, c.call(ctx, post, at("deployments", to, "promote"), nil, apiwire.Promote{From: from}, &r)
+}
+
 // RestartElement replaces the element's instances, or those of all components.
 func (c *Client) RestartElement(ctx context.Context, ref, element string) (d berth.Deployment, err error) {
 	return d, c.call(ctx, post, at("deployments", ref, "restart"), nil, apiwire.Restart{Element: element}, &d)
