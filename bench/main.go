@@ -32,12 +32,24 @@ func main() {
 	var s settings
 	flag.StringVar(&s.bin, "bin", "bin", "directory of berth and berth-agent")
 	flag.StringVar(&s.out, "out", "docs/bench.md", "page to write the table to; empty: none")
-	flag.StringVar(&s.only, "only", "abcd", "measurements to make")
+	flag.StringVar(&s.only, "only", "abcdf", "measurements to make")
 	flag.IntVar(&s.rounds, "rounds", 5, "rounds of each development deployment")
 	flag.DurationVar(&s.idle, "idle", idleFor(os.Getenv("BENCH_FULL")), "length of each half of the idle measurement")
+	var c contender
+	flag.StringVar(&c.kind, "contender", "", "only be one of (f)'s processes; this program starts them so")
+	flag.StringVar(&c.listen, "listen", "", "address of that process")
+	flag.StringVar(&c.target, "target", "", "address behind it")
+	flag.StringVar(&c.dir, "dir", "", "directory of its files")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if c.kind != "" {
+		if err := c.run(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(ctx, s); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -70,6 +82,7 @@ func measurements() []measurement {
 		{"b", "ten idle production deployments", (*bench).idleness},
 		{"c", "lists of deployments", (*bench).listing},
 		{"d", "forty networks at once", (*bench).networks},
+		{"f", "the proxy against others", (*bench).proxying},
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 	idleConnections     = 64
 	maxResponseHeader   = 1 << 20
 	expectContinueLimit = time.Second
-	copyBuffer          = 32 << 10
+	copyBuffer          = 64 << 10 // fewer calls for big answers; only while one is on its way
 )
 
 func newTransport(dial func(context.Context) (net.Conn, error), timeout time.Duration) *http.Transport {
