@@ -63,8 +63,8 @@ func earlier(tx Tx, d berth.Deployment, revision int) (berth.Release, error) {
 	return to, err
 }
 
-// servedBefore finds, newest first, the release that served before the one that serves; after a rollback
-// that is one older than where the rollback went.
+// servedBefore finds, newest first, the release that served before the one that serves: after a rollback, what
+// that took back.
 func servedBefore(heads []berth.Release) int {
 	serving := slices.IndexFunc(heads, func(r berth.Release) bool { return r.State == berth.ReleaseServing })
 	if serving < 0 {

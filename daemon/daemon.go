@@ -296,6 +296,9 @@ func (d *Daemon) openControl(ctx context.Context) error {
 	return d.control.EnsureOwner(ctx, d.config.Owner)
 }
 
+// holdRequests is how long requests wait for what cannot run beside its replacement.
+const holdRequests = 15 * time.Second
+
 func (d *Daemon) openRouting(context.Context) error {
 	d.requests = requestlog.New(requestlog.Config{Dir: d.dirs.requests, Log: d.log})
 	d.closeLater(d.requests.Close)
@@ -308,7 +311,7 @@ func (d *Daemon) openRouting(context.Context) error {
 	console := d.welcome.Login(d.repositories(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.api.ServeHTTP(w, r) })))
 	d.ingress = ingress.New(ingress.Config{
 		Store:  watched[ingress.Tx]{storeFor[ingress.Tx]{d.store, func(tx *sqlite.Tx) ingress.Tx { return tx }}},
-		Dialer: d.engine, Proxy: d.proxy, RunDir: d.dirs.run, HostName: d.names.host,
+		Dialer: d.engine, Proxy: d.proxy, RunDir: d.dirs.run, HostName: d.names.host, Hold: holdRequests,
 		Handlers: map[string]http.Handler{d.names.console(): console}, Deployments: d.syncCore, Hosts: d.certs.Want,
 		Ports: standIns(d.httpListener.Addr(), d.httpsListener.Addr()), Log: d.log,
 	})

@@ -50,8 +50,11 @@ type Config struct {
 	Deployments func([]berth.ID)
 	// Hosts is told at each pass which hosts there are, and must not block. Nil: nobody.
 	Hosts func([]string)
-	Now   func() time.Time // nil: time.Now
-	Log   *slog.Logger     // nil: none
+	// Hold is how long a request waits for an element whose instance is being replaced and could not run
+	// beside the new one. Zero: not at all.
+	Hold time.Duration
+	Now  func() time.Time // nil: time.Now
+	Log  *slog.Logger     // nil: none
 }
 
 // Ingress applies what the store says. Its methods are safe for concurrent use.
@@ -127,7 +130,7 @@ func (i *Ingress) Refresh(ctx context.Context) error {
 	// The files first: an instance that both leave has drained once the proxy says so.
 	named := map[string]bool{}
 	failed := i.writeNames(states, named)
-	table := buildTable(states, tableContext{hostName: i.config.HostName, handlers: i.config.Handlers, dial: i.config.Dialer.Dial, now: now})
+	table := buildTable(states, tableContext{hostName: i.config.HostName, handlers: i.config.Handlers, dial: i.config.Dialer.Dial, hold: i.config.Hold, now: now})
 	i.apply(table, named, now)
 	if i.config.Deployments != nil {
 		i.config.Deployments(idsOf(states))

@@ -248,3 +248,54 @@ func TestRequestsAreRecordedForTheirDeploymentAndElement(t *testing.T) {
 		t.Error("nothing is recorded")
 	}
 }
+
+// What cannot run beside its replacement is waited for; what fails, and what is developed, is not.
+func TestRequestsAreHeldWhileAnInstanceIsReplaced(t *testing.T) {
+	serving := shopRelease(1, berth.ReleaseServing, hashes("w1", "a1", "p1"))
+	red := berth.ElementStatus{Identifier: "web", Status: berth.Red}
+	for name, c := range map[string]struct {
+		kind     berth.StageKind
+		releases []berth.Release
+		elements []berth.ElementStatus
+		held     bool
+	}{
+		"replaced":                 {berth.KindBuild, []berth.Release{serving}, nil, true},
+		"failing":                  {berth.KindBuild, []berth.Release{serving}, []berth.ElementStatus{red}, false},
+		"starting the first time":  {berth.KindBuild, []berth.Release{shopRelease(1, berth.ReleaseStarting, nil)}, nil, false},
+		"replaced, in development": {berth.KindDevelopment, []berth.Release{serving}, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.config.Hold = 30 * time.Second
+			w.instances.start(t, "web-w1")
+			d, hosts := shop(c.kind)
+			w.store.deployments, w.store.hosts = []berth.Deployment{d}, hosts
+			w.store.releases[d.ID] = c.releases
+			w.store.observed[d.ID] = berth.Observed{Elements: c.elements}
+			w.refresh()
+			answered := make(chan string, 1)
+			go func() {
+				_, body := w.get(shopWeb)
+				answered <- body
+			}()
+			if !c.held {
+				if body := <-answered; strings.Contains(body, "web-w1") {
+					t.Errorf("answered %q", body)
+				}
+				return
+			}
+			for w.proxy.Held() == 0 {
+				select {
+				case body := <-answered:
+					t.Fatalf("it was not held: %q", body)
+				case <-time.After(time.Millisecond):
+				}
+			}
+			w.store.observed[d.ID] = berth.Observed{Instances: []berth.InstanceStatus{instance("web", "w1", "10.0.0.2")}}
+			w.refresh()
+			if body := <-answered; body != "web-w1" {
+				t.Errorf("answered %q", body)
+			}
+		})
+	}
+}

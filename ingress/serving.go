@@ -21,6 +21,12 @@ func (s state) next() *release {
 
 func (s state) isLive() bool { return s.deployment.Kind == berth.KindDevelopment }
 
+// isBackSoon reports whether an element of what serves answers again by itself: it is being replaced, not
+// failing. In development people are told at once.
+func (s state) isBackSoon(element string) bool {
+	return !s.isLive() && s.serving != nil && s.leadsTo(element) && s.statusOf(element).Status != berth.Red
+}
+
 // answering returns the instances of a workload to which requests from outside go: the ready ones
 // of the current release. In development an old one answers until its successor is ready.
 func (s state) answering(element, workload string) []berth.InstanceStatus {

@@ -20,6 +20,7 @@ type tableContext struct {
 	hostName func(label string) string
 	handlers map[string]http.Handler
 	dial     func(ctx context.Context, instance string, port int) (net.Conn, error)
+	hold     time.Duration
 	now      time.Time
 }
 
@@ -78,6 +79,9 @@ func (c tableContext) routeOf(s state, h berth.Host) *proxy.Route {
 	}
 	if s.deployment.Desire == berth.DesireRun && s.broken == nil {
 		route.Targets = c.targets(s, h)
+		if s.isBackSoon(h.Element) {
+			route.Hold = c.hold
+		}
 	}
 	return route
 }
