@@ -36,6 +36,8 @@ type ServerService interface {
 	Whoami(ctx context.Context) (Whoami, error)
 	// CA returns the PEM of the server's local certificate authority.
 	CA(ctx context.Context) (string, error)
+	// Metrics is what there is to measure about the server, in Prometheus' text format; for owners.
+	Metrics(ctx context.Context) (string, error)
 	// CreateLoginLink makes a one-time link for a person (empty: the caller), valid for 15 minutes.
 	CreateLoginLink(ctx context.Context, person string) (LoginLink, error)
 	// CreateToken makes an API token of the caller; the secret is shown this once.

@@ -43,6 +43,8 @@ func contract(t *testing.T, s *server, b berth.Service) {
 	ctx := t.Context()
 	who, err := b.Whoami(ctx)
 	mustBe(t, err, berth.Whoami{Person: "ada", Role: berth.RoleOwner, ServerURL: "https://console.test", ConsoleURL: "https://console.test", Version: "test"}, who)
+	metrics, err := b.Metrics(ctx)
+	mustBe(t, err, "berth_proxy_table_version 1\n", metrics)
 	pem, err := b.CA(ctx)
 	mustBe(t, err, s.ca, pem)
 	packages, err := b.Packages(ctx)

@@ -24,6 +24,12 @@ func (a *api) serverRoutes() {
 			return writeText(w, "application/x-pem-file", pem, err)
 		})
 
+	raw(a, streams(route("metrics", "GET", "/metrics", "What there is to measure about the server"), "text/plain; version=0.0.4", "Prometheus' text format"),
+		func(w http.ResponseWriter, r *http.Request, s berth.Service) error {
+			text, err := s.Metrics(r.Context())
+			return writeText(w, "text/plain; version=0.0.4; charset=utf-8", text, err)
+		})
+
 	call(a, created(route("create-login-link", "POST", "/login-links", "Make a one-time login link")), usual,
 		func(ctx context.Context, s berth.Service, in *struct{ Body apiwire.NewLoginLink }) (apiwire.LoginLink, error) {
 			l, err := s.CreateLoginLink(ctx, in.Body.Person)

@@ -27,6 +27,9 @@ func (c *Client) Whoami(ctx context.Context) (who berth.Whoami, err error) {
 // CA returns the PEM of the server's local certificate authority.
 func (c *Client) CA(ctx context.Context) (string, error) { return c.text(ctx, at("ca"), nil) }
 
+// Metrics is what there is to measure about the server.
+func (c *Client) Metrics(ctx context.Context) (string, error) { return c.text(ctx, at("metrics"), nil) }
+
 // CreateLoginLink makes a one-time link for a person.
 func (c *Client) CreateLoginLink(ctx context.Context, person string) (berth.LoginLink, error) {
 	var l apiwire.LoginLink

@@ -12,6 +12,7 @@ type Verb string
 // The verbs on the server itself.
 const (
 	ServerRead     Verb = "read the server"
+	MetricsRead    Verb = "read the server's metrics"
 	TokenManage    Verb = "manage one's own tokens"
 	PersonLogin    Verb = "make login links for others"
 	ProjectCreate  Verb = "create projects"
@@ -56,6 +57,7 @@ const (
 // leastRole is the one table of who may do what: a verb that is missing here is nobody's.
 var leastRole = map[Verb]berth.Role{
 	ServerRead:     berth.RoleNone,
+	MetricsRead:    berth.RoleOwner, // it names every host of everybody
 	TokenManage:    berth.RoleNone,
 	PersonLogin:    berth.RoleOwner,
 	ProjectCreate:  berth.RoleDeveloper,

@@ -7,6 +7,7 @@ package control
 
 import (
 	"context"
+	"io"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ type Config struct {
 	Git       Git
 	Forges    Forges
 	BuildLogs BuildLogs
+	Metrics   func(io.Writer) error // in Prometheus' text format
 	// ReadStack says what a project file offers; its errors name file, line and field. nil: files are not looked into.
 	ReadStack func(file string, data []byte) (Stack, error)
 	// SavedFile reads the project file of a development deployment's working tree, fs.ErrNotExist where there

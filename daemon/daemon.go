@@ -287,6 +287,7 @@ func (d *Daemon) openControl(ctx context.Context) error {
 		Vault: d.vault, Git: d.git, Forges: forge.Forges{}, BuildLogs: d.buildLogs, ReadStack: readStack(catalogue), SavedFile: d.savedFile, CheckRegistry: d.engine.CheckRegistry, Propose: propose,
 		Describe: describe, Moved: func(project berth.ID) { d.loops.follow.Hint(project) }, Mail: d.mail, Usage: d.volumes.Usage, Room: d.disks.room,
 		Volumes:   storage{d},
+		Metrics:   func(w io.Writer) error { return d.proxy.WriteMetrics(w) },
 		Host:      func(label string) (string, string) { return d.names.host(label), d.names.url(label) },
 		Catalogue: catalogue, ServerURL: d.names.consoleURL(), ConsoleURL: d.names.consoleURL(),
 		Address: nearAddress(d.httpsListener),

@@ -59,6 +59,7 @@ type route struct {
 	targets []*target
 	turn    *atomic.Uint64 // outlives swaps, or frequent ones would favour the first target
 	room    *room          // as well
+	tally   *tally         // as well
 }
 
 // New returns a Proxy with an empty table.
@@ -100,9 +101,9 @@ func (p *Proxy) Swap(t *Table) {
 
 // newRoute must be called with mu held, as must all methods below that do not say otherwise.
 func (p *Proxy) newRoute(r *Route, before *route, staying map[*target]bool) *route {
-	out := &route{Route: r, turn: new(atomic.Uint64), room: new(room)}
+	out := &route{Route: r, turn: new(atomic.Uint64), room: new(room), tally: new(tally)}
 	if before != nil {
-		out.turn, out.room = before.turn, before.room
+		out.turn, out.room, out.tally = before.turn, before.room, before.tally
 	}
 	for _, wanted := range r.Targets {
 		state := p.stateOf(wanted)
@@ -200,6 +201,11 @@ func (p *Proxy) serve(client http.ResponseWriter, r *http.Request, handlers bool
 		return
 	}
 	route, unknown, changed := p.claim(f)
+	if route != nil {
+		counts := route.tally
+		counts.inFlight.Add(1)
+		defer counts.inFlight.Add(-1)
+	}
 	defer func() { p.record(route, r, w, began, p.land(f)) }()
 	if !route.admit(w, r, f) {
 		return

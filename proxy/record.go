@@ -98,16 +98,22 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // record tells about a request that is over.
 func (p *Proxy) record(route *route, r *http.Request, w *response, began time.Time, target string) {
-	if p.config.Record == nil || route == nil || route.Key == "" {
+	if route == nil {
+		return
+	}
+	took, status := time.Since(began), w.status
+	if status == 0 {
+		status = statusClientGone
+	}
+	route.tally.add(status, took)
+	if p.config.Record == nil || route.Key == "" {
 		return
 	}
 	record := Record{
 		Time: began, Key: route.Key, Host: w.flight.host, Method: r.Method, Path: r.URL.EscapedPath(), Protocol: r.Proto,
-		Status: w.status, Bytes: w.bytes, Duration: time.Since(began), Client: w.flight.origin.client, Target: target,
+		Status: status, Bytes: w.bytes, Duration: took, Client: w.flight.origin.client, Target: target,
 	}
-	if record.Status == 0 {
-		record.Status = statusClientGone
-	} else {
+	if w.status != 0 {
 		record.FirstByte = w.firstByte.Sub(began)
 	}
 	if len(record.Path) > maxRecordedPath {
