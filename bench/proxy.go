@@ -204,7 +204,7 @@ func (r *rig) start(name string, cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
@@ -258,7 +258,7 @@ func (r *rig) client(name string, w workload, until time.Time) (took []time.Dura
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	in := bufio.NewReaderSize(conn, 64<<10)
 	if w.path == "/ws" {
 		if err := upgrade(conn, in); err != nil {

@@ -55,7 +55,7 @@ func (r *reading) run(ctx context.Context, yield func(berth.Request, error) bool
 		return err
 	}
 	if older != nil {
-		defer older.Close()
+		defer func() { _ = older.Close() }()
 	}
 	if r.query.Tail > 0 {
 		yield = r.tail(yield, older)
