@@ -29,8 +29,12 @@ func (c *Control) Followers(ctx context.Context) (ids []berth.ID, err error) {
 	return slices.Compact(ids), err
 }
 
-// originEvery is how often commits are fetched that nobody announces.
-const originEvery = 2 * time.Minute
+const (
+	// originEvery is how often commits are fetched that nobody announces.
+	originEvery = 2 * time.Minute
+	// originRest is how long an origin is left alone that could not be read.
+	originRest = 10 * time.Minute
+)
 
 // FollowOrigin brings in the commits of a project, where they come from outside, and has its deployments follow.
 // It says when to look again.
@@ -50,7 +54,10 @@ func (c *Control) FollowOrigin(ctx context.Context, project berth.ID) (again tim
 		again = originEvery
 	}
 	if err := c.fetch(ctx, p); err != nil {
-		return again, err
+		if berth.CodeOf(err) == berth.EInternal || ctx.Err() != nil {
+			return 0, err
+		}
+		return originRest, nil // whoever deploys by hand is told the same
 	}
 	_, err = c.Follow(ctx, project, "")
 	return again, err
@@ -166,7 +173,7 @@ func (c *Control) refusal(ctx context.Context, p *berth.Project, d berth.Deploym
 	if err == nil {
 		return "", nil
 	}
-	if berth.CodeOf(err) == "" || ctx.Err() != nil {
+	if berth.CodeOf(err) == berth.EInternal || ctx.Err() != nil {
 		return "", err // not the commit's fault
 	}
 	return berth.MessageOf(err), nil

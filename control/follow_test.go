@@ -237,6 +237,10 @@ func TestCommitsFromOutsideAreFetchedAndFollowed(t *testing.T) {
 	if _, err := w.FollowOrigin(t.Context(), p.ID); err == nil {
 		t.Error("a fetch that failed was taken for news")
 	}
+	w.git.fail = berth.Errorf(berth.EUnavailable, "git.test does not answer")
+	if rest, err := w.FollowOrigin(t.Context(), p.ID); err != nil || rest <= again {
+		t.Errorf("an origin that cannot be read is asked again in %s, %v", rest, err)
+	}
 	if keys, err := w.Followers(t.Context()); err != nil || !slices.Equal(keys, []berth.ID{p.ID}) {
 		t.Errorf("%v, %v", keys, err)
 	}

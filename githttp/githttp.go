@@ -83,6 +83,9 @@ func (h handler) advertise(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// maxAsked is how much a fetch may ask for; the names of a million commits are less.
+const maxAsked = 64 << 20
+
 func (h handler) upload(w http.ResponseWriter, r *http.Request) {
 	_, p, ok := h.open(w, r, false)
 	if !ok {
@@ -94,7 +97,7 @@ func (h handler) upload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, upload, "result")
-	if err := h.Repositories.UploadPack(r.Context(), p.ID, r.Header.Get("Git-Protocol"), body, flushing{w}); err != nil {
+	if err := h.Repositories.UploadPack(r.Context(), p.ID, r.Header.Get("Git-Protocol"), io.LimitReader(body, maxAsked), flushing{w}); err != nil {
 		h.broken(r, err)
 	}
 }
@@ -172,7 +175,7 @@ func (h handler) open(w http.ResponseWriter, r *http.Request, push bool) (berth.
 		return caller, p, true
 	case code == berth.EUnauthenticated:
 		h.unauthenticated(w, berth.MessageOf(err))
-	case code == "":
+	case code == berth.EInternal:
 		h.broken(r, err)
 		http.Error(w, "something went wrong on the server: its log says what", http.StatusInternalServerError)
 	default:

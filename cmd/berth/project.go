@@ -79,7 +79,7 @@ func (a *app) projectUpdateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "Updated project %s. berth deploy DEPLOYMENT deploys it.\n", p.Name)
+			fmt.Fprintf(a.out, "Updated project %s: what follows its branch is deployed.\n", p.Name)
 			return nil
 		}))
 	c.Flags().StringVar(&dir, "dir", "", "local directory: a Git repository, or any directory")
