@@ -1,6 +1,6 @@
 # Everything a person types. Each target is one script; the scripts say what they do.
 .DEFAULT_GOAL := help
-.PHONY: help run stop test soak compat check bench clean build dist
+.PHONY: help run stop test soak check bench clean build dist
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,9 +22,6 @@ test: ## everything: units, conformance on Docker, scenarios
 
 soak: ## what make test does a few times, 50 times: kills of the server (docs/soak)
 	@BERTH_SOAK=50 BERTH_TEST_MINUTES=60 BERTH_TEST_PACKAGES=./e2e scripts/test.sh -v -run '^TestKill$$'
-
-compat: ## public repositories, brought as they are (BERTH_COMPAT_REPOS): docs/compatibility.md
-	@scripts/compat.sh
 
 check: ## what a reviewer would say by machine
 	@scripts/check.sh
