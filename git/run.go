@@ -43,6 +43,14 @@ type failure struct {
 func (f *failure) Error() string { return fmt.Sprintf("git %s: %v: %s", f.verb, f.err, f.said) }
 func (f *failure) Unwrap() error { return f.err }
 
+// exit is the code that git ended with, -1 where a signal ended it.
+func (f *failure) exit() int {
+	if exit := (*exec.ExitError)(nil); errors.As(f.err, &exit) {
+		return exit.ExitCode()
+	}
+	return -1
+}
+
 // settings hold for every call. Old repositories have objects with harmless faults that the strict
 // check of what comes in would refuse; those are let through by name. Nothing is ever pruned: a
 // release refers to its commit also after somebody pushed it away.

@@ -77,6 +77,14 @@ func (repository) List(context.Context, berth.ID, string, string) ([]string, err
 	return nil, fs.ErrNotExist
 }
 
+func (r repository) Digest(_ context.Context, _ berth.ID, commit, dir string, _ []string) (string, error) {
+	return fmt.Sprint(r.tree(commit)), nil
+}
+
+func (repository) Mentions(context.Context, berth.ID, string, string, string) (bool, error) {
+	return false, nil
+}
+
 func (r repository) Checkout(_ context.Context, _ berth.ID, commit, dest string) ([]string, error) {
 	return nil, r.writeTree(commit, dest)
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -124,7 +125,7 @@ func (t trees) ReadFile(_ context.Context, _ berth.ID, commit, name string, _ in
 func (t trees) List(_ context.Context, _ berth.ID, commit, dir string) ([]string, error) {
 	found := map[string]bool{}
 	for name := range t[commit] {
-		rest, inside := strings.CutPrefix("/"+name, path.Clean("/"+dir)+"/")
+		rest, inside := strings.CutPrefix("/"+name, strings.TrimSuffix(path.Clean("/"+dir), "/")+"/")
 		if !inside {
 			continue
 		}
@@ -138,6 +139,31 @@ func (t trees) List(_ context.Context, _ berth.ID, commit, dir string) ([]string
 		return nil, fs.ErrNotExist
 	}
 	return slices.Sorted(maps.Keys(found)), nil
+}
+
+func (t trees) Digest(_ context.Context, _ berth.ID, commit, dir string, without []string) (string, error) {
+	var all []string
+	for name, text := range t[commit] {
+		out := slices.ContainsFunc(without, func(p string) bool { return strings.HasPrefix(name+"/", p+"/") })
+		if strings.HasPrefix("/"+name, path.Join("/", dir)) && !out {
+			all = append(all, name+"="+text)
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n"), nil
+}
+
+func (t trees) Mentions(_ context.Context, _ berth.ID, commit, dir, pattern string) (bool, error) {
+	expression, err := regexp.CompilePOSIX(pattern)
+	if err != nil {
+		return false, err
+	}
+	for name, text := range t[commit] {
+		if strings.HasPrefix("/"+name, path.Join("/", dir)+"/") && expression.MatchString(text) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // images has every reference but those that are gone, and says what they expose.

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -21,10 +22,11 @@ type image struct {
 	ref     string // runnable on this machine; empty: see build
 	exposed []int
 	build   *berth.Build
+	since   string // the earlier commit whose build is used again; empty: it is this release's own
 }
 
 // imageOf decides what an element's image is made from, and finds or asks for it.
-func (l *Loop) imageOf(ctx context.Context, j *job, e element, values []params.Value, tree source) (image, error) {
+func (l *Loop) imageOf(ctx context.Context, j *job, e element, all []element, values []params.Value, tree source) (image, error) {
 	fixed, err := e.fixedImage()
 	if err != nil {
 		return image{}, err
@@ -40,8 +42,12 @@ func (l *Loop) imageOf(ctx context.Context, j *job, e element, values []params.V
 	if err != nil {
 		return image{}, err
 	}
-	key := buildKey(spec)
-	spec.Secrets = buildSecrets(values) // not part of the key: what a step read of them is not in the image
+	content, err := l.content(ctx, j, e, all, spec)
+	if err != nil {
+		return image{}, err
+	}
+	spec.Secrets = buildSecrets(values)
+	key := buildKey(spec, content)
 	if img, found, err := l.built(ctx, j, key); err != nil || found {
 		return img, err
 	}
@@ -76,7 +82,11 @@ func (l *Loop) built(ctx context.Context, j *job, key string) (img image, found 
 		return image{}, false, err
 	}
 	exposed, ok, err := l.Images.Present(ctx, b.Image)
-	return image{ref: b.Image, exposed: exposed}, ok, err
+	img = image{ref: b.Image, exposed: exposed}
+	if b.Commit != j.release.Commit {
+		img.since = b.Commit
+	}
+	return img, ok, err
 }
 
 // dockerfile is a Dockerfile and where it stands.
@@ -189,13 +199,22 @@ func buildSecrets(values []params.Value) map[string]string {
 	return secrets
 }
 
-// buildKey is equal for builds that give the same image.
-func buildKey(s build.Spec) string {
-	content, err := json.Marshal(s)
+// buildKey is equal for builds that give the same image. Of the commit it has what the build may read, not
+// its name; of secrets the names that the Dockerfile asks for: what a step read of them is not in the image.
+func buildKey(s build.Spec, content string) string {
+	s.Context = content
+	offered := s.Secrets
+	s.Secrets = map[string]string{}
+	for name := range offered {
+		if bytes.Contains(s.Dockerfile, []byte(name)) {
+			s.Secrets[name] = ""
+		}
+	}
+	encoded, err := json.Marshal(s)
 	if err != nil {
 		panic("release: a build spec is plain data: " + err.Error())
 	}
-	sum := sha256.Sum256(content)
+	sum := sha256.Sum256(encoded)
 	return hex.EncodeToString(sum[:])
 }
 
@@ -204,7 +223,7 @@ func (l *Loop) images(ctx context.Context, j *job, elements []element, values re
 	images := map[string]image{}
 	var wanted []berth.Build
 	for _, e := range elements {
-		img, err := l.imageOf(ctx, j, e, values[e.Identifier], tree)
+		img, err := l.imageOf(ctx, j, e, elements, values[e.Identifier], tree)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.Identifier, err)
 		}
@@ -213,14 +232,27 @@ func (l *Loop) images(ctx context.Context, j *job, elements []element, values re
 		}
 		images[e.Identifier] = img
 	}
+	kept := keptIn(elements, images)
 	if len(wanted) > 0 {
-		return nil, l.awaitBuilds(ctx, j, wanted)
+		return nil, l.awaitBuilds(ctx, j, wanted, kept)
 	}
+	j.kept = kept
 	return images, nil
 }
 
+// keptIn says which elements run an image that was built from an earlier commit; empty: none does.
+func keptIn(elements []element, images map[string]image) string {
+	var said []string
+	for _, e := range elements {
+		if since := images[e.Identifier].since; since != "" {
+			said = append(said, fmt.Sprintf("%s kept: unchanged since %.8s", e.Identifier, since))
+		}
+	}
+	return strings.Join(said, ", ")
+}
+
 // awaitBuilds queues what is not queued yet, and fails the release when one of its builds failed.
-func (l *Loop) awaitBuilds(ctx context.Context, j *job, wanted []berth.Build) error {
+func (l *Loop) awaitBuilds(ctx context.Context, j *job, wanted []berth.Build, kept string) error {
 	var failed, pending []berth.Build
 	err := l.Store.Update(ctx, func(tx Tx) error {
 		failed, pending = nil, nil
@@ -250,6 +282,9 @@ func (l *Loop) awaitBuilds(ctx context.Context, j *job, wanted []berth.Build) er
 			return nil
 		}
 		step := "building " + elementsIn(pending)
+		if kept != "" {
+			step += "; " + kept
+		}
 		if j.release.State == berth.ReleaseBuilding && j.release.Step == step && j.release.Message == "" {
 			return nil
 		}
@@ -288,7 +323,11 @@ func (l *Loop) stillBuilding(ctx context.Context, j *job) (bool, error) {
 	if err != nil || failed || len(pending) == 0 {
 		return false, err
 	}
-	if text := "building " + elementsIn(pending); j.release.Step != text {
+	text := "building " + elementsIn(pending)
+	if _, kept, some := strings.Cut(j.release.Step, "; "); some {
+		text += "; " + kept
+	}
+	if j.release.Step != text {
 		j.release.Step = text
 		return true, l.save(ctx, j)
 	}

@@ -3,6 +3,7 @@ package release_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,15 +95,20 @@ func TestABuildsKeySaysWhatGoesIntoTheImage(t *testing.T) {
 		t.Error("the same commit has another key the second time")
 	}
 	for name, files := range map[string][]string{
-		"another commit, which is another context": same,
-		"another Dockerfile":                       {"diploi.yaml", head + web, "web/Dockerfile", from + "# x\n"},
-		"another argument":                         {"diploi.yaml", head + strings.Replace(static, "%s", "b", 1), "web/Dockerfile", from},
-		"files that are ignored":                   {"diploi.yaml", head + web, "web/Dockerfile", from, "web/.dockerignore", "*.log\n"},
+		"another file":           append([]string{"web/index.js", ""}, same...),
+		"another file beside":    append([]string{"shared/index.js", ""}, same...),
+		"another Dockerfile":     {"diploi.yaml", head + web, "web/Dockerfile", from + "# x\n"},
+		"another argument":       {"diploi.yaml", head + strings.Replace(static, "%s", "b", 1), "web/Dockerfile", from},
+		"files that are ignored": {"diploi.yaml", head + web, "web/Dockerfile", from, "web/.dockerignore", "*.log\n"},
 	} {
 		b.commit(name, files...)
 		if b.key(prod, name) == first {
 			t.Errorf("%s: the key is the same", name)
 		}
+	}
+	b.commit("another commit of the same", same...)
+	if b.key(prod, "another commit of the same") != first {
+		t.Error("the commit's name is in the key")
 	}
 	b = newBench(t)
 	b.commit("c1", "diploi.yaml", mine("nodejs"))
@@ -110,6 +116,95 @@ func TestABuildsKeySaysWhatGoesIntoTheImage(t *testing.T) {
 	environment := b.key(dev, "c1")
 	if b.key(dev, "c2") != environment {
 		t.Error("an environment that takes nothing from the commit is built anew for each")
+	}
+}
+
+// TestAnElementIsBuiltAnewOnlyForItsOwnChange: of two elements, which are built for a second commit.
+func TestAnElementIsBuiltAnewOnlyForItsOwnChange(t *testing.T) {
+	base := []string{"diploi.yaml", head + web + api, "web/Dockerfile", from + "COPY . /app\n", "api/Dockerfile", from, "web/index.js", "1", "api/main.go", "1"}
+	inFolder := strings.Replace(head+web+api, "package: dockerfile}", "package: dockerfile, berth: {context: web}}", 1)
+	for name, c := range map[string]struct {
+		first, second []string // beside base; later files take the place of earlier ones
+		built         string
+	}{
+		"its folder":                        {nil, []string{"web/index.js", "2"}, "web"},
+		"the other's folder":                {nil, []string{"api/main.go", "2"}, "api"},
+		"its Dockerfile":                    {nil, []string{"web/Dockerfile", from}, "web"},
+		"what is beside both":               {nil, []string{"shared/x", "2"}, "web api"},
+		"what only people read":             {nil, []string{"README.md", "2", ".github/x.yaml", "2", ".gitignore", "x"}, ""},
+		"a name that only begins alike":     {nil, []string{"README.go", "2"}, "web api"},
+		"the project file":                  {nil, []string{"diploi.yaml", head + web + api + "# more\n"}, ""},
+		"an argument":                       {nil, []string{"diploi.yaml", head + strings.Replace(web, "}", ", env: {include: [{name: A, value: b}]}}", 1) + api}, "web"},
+		"a folder that a file leads to":     {[]string{"web/tsconfig.json", `{"paths": ["../api/src"]}`}, []string{"api/main.go", "2"}, "web api"},
+		"a folder that a path is made of":   {[]string{"web/x.js", `join(dir, "..", "api")`}, []string{"api/main.go", "2"}, "web api"},
+		"a folder that an image has":        {[]string{"web/x.js", `open("/app/api/x")`}, []string{"api/main.go", "2"}, "web api"},
+		"a folder with a longer name":       {[]string{"web/x.js", `open("../apis/x")`}, []string{"api/main.go", "2"}, "api"},
+		"a folder that a Dockerfile names":  {[]string{"web/Dockerfile", from + "COPY api/x /x\n"}, []string{"api/main.go", "2"}, "web api"},
+		"a workspace":                       {[]string{"package.json", `{"workspaces": ["*"]}`}, []string{"api/main.go", "2"}, "web api"},
+		"a context that is a folder":        {[]string{"diploi.yaml", inFolder, "package.json", "{}"}, []string{"shared/x", "2"}, "api"},
+		"a context that is a folder itself": {[]string{"diploi.yaml", inFolder}, []string{"web/x", "2"}, "web"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.commit("c1aaaaaaaaaa", append(slices.Clone(base), c.first...)...)
+			b.commit("c2bbbbbbbbbb", slices.Concat(base, c.first, c.second)...)
+			b.complete(prod, "c1aaaaaaaaaa")
+			id := b.ask(prod, "c2bbbbbbbbbb")
+			r := b.prepare(prod, id)
+			var built, kept []string
+			for _, row := range b.builds(id) {
+				built = append(built, row.Element)
+			}
+			if got := strings.Join(built, " "); got != c.built {
+				t.Fatalf("built %q, want %q; the release is %s: %q", got, c.built, r.State, r.Message)
+			}
+			for _, e := range []string{"web", "api"} {
+				if !slices.Contains(built, e) {
+					kept = append(kept, e+" kept: unchanged since c1aaaaaa")
+				}
+			}
+			said := strings.Join(kept, ", ")
+			if len(built) > 0 && said != "" && !strings.HasSuffix(r.Step, "building "+c.built+"; "+said) {
+				t.Errorf("the step is %q, and does not say %q", r.Step, said)
+			}
+			b.build(id, 8080)
+			if r = b.prepare(prod, id); r.State != berth.ReleaseStarting || r.Commit != "c2bbbbbbbbbb" {
+				t.Errorf("the release of %s is %s: %q", r.Commit, r.State, r.Message)
+			}
+			if told := b.told("release.kept"); said != "" && told != "release 2: "+said || said == "" && told != "" {
+				t.Errorf("told %q of kept images, want %q", told, said)
+			}
+		})
+	}
+}
+
+// told returns what the events of a kind say of production.
+func (b *bench) told(kind string) string {
+	b.Helper()
+	var said []string
+	b.view(func(tx *sqlite.Tx) error {
+		all, err := tx.Events(berth.Everything(), prod, 0, 100)
+		for _, e := range all {
+			if e.Kind == kind {
+				said = append(said, e.Message)
+			}
+		}
+		return err
+	})
+	return strings.Join(said, "\n")
+}
+
+// TestAKeyHasTheNamesOfSecretsThatTheDockerfileAsksFor: others come and go without a build.
+func TestAKeyHasTheNamesOfSecretsThatTheDockerfileAsksFor(t *testing.T) {
+	pin := "  - {name: Web, identifier: web, package: dockerfile, env: {include: [{name: PIN, value: '${generate-random-password:8}'}]}}\n"
+	for dockerfile, changes := range map[string]bool{from: false, from + "RUN --mount=type=secret,id=PIN true\n": true} {
+		b := newBench(t)
+		b.commit("c1", "diploi.yaml", head+web, "web/Dockerfile", dockerfile)
+		b.commit("c2", "diploi.yaml", head+pin, "web/Dockerfile", dockerfile, "web/x", "")
+		b.commit("c3", "diploi.yaml", head+web, "web/Dockerfile", dockerfile, "web/x", "")
+		if with, without := b.key(prod, "c2"), b.key(prod, "c3"); (with != without) != changes {
+			t.Errorf("%q: a secret that comes changes the key: %v, want %v", dockerfile, with != without, changes)
+		}
 	}
 }
 

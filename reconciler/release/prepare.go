@@ -199,6 +199,13 @@ func (l *Loop) complete(ctx context.Context, j *job, elements []berth.ReleaseEle
 				return err
 			}
 		}
+		if j.kept != "" {
+			e := berth.Event{Project: j.project.ID, Deployment: j.deployment.ID, Slug: j.deployment.Slug,
+				Kind: "release.kept", Message: fmt.Sprintf("release %d: %s", j.release.Revision, j.kept)}
+			if err := tx.AppendEvent(e); err != nil {
+				return err
+			}
+		}
 		return tx.UpdateRelease(j.release)
 	})
 }

@@ -61,6 +61,10 @@ type Git interface {
 	Dir(project berth.ID) string
 	ReadFile(ctx context.Context, project berth.ID, commit, path string, max int64) ([]byte, error)
 	List(ctx context.Context, project berth.ID, commit, dir string) ([]string, error)
+	// Digest is equal for commits that have the same in a folder, whatever is at the paths without.
+	Digest(ctx context.Context, project berth.ID, commit, dir string, without []string) (string, error)
+	// Mentions reports whether a file in a folder matches an extended regular expression.
+	Mentions(ctx context.Context, project berth.ID, commit, dir, pattern string) (bool, error)
 }
 
 // Volumes keeps deployments' storage on the machine.
@@ -142,6 +146,7 @@ type job struct {
 	project    berth.Project
 	deployment berth.Deployment
 	release    berth.Release
+	kept       string // which elements were not built anew, for people
 }
 
 // Turn goes as far as it can with the newest pending release of a deployment, and beside that sees to its

@@ -44,7 +44,7 @@ func TestWaitingForBuildsWritesNothing(t *testing.T) {
 		if _, err := newSteps(t.Context(), l, j).Write([]byte("using this in place of that\n")); err != nil {
 			return err
 		}
-		return l.awaitBuilds(t.Context(), j, wanted)
+		return l.awaitBuilds(t.Context(), j, wanted, "")
 	}
 	if err := turn(); !errors.Is(err, errWaiting) {
 		t.Fatalf("first turn: %v, want errWaiting", err)
