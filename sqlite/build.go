@@ -47,6 +47,17 @@ func (tx *Tx) UpdateBuild(b berth.Build) error {
 		b.State, b.Image, b.Message, b.Attempts, stamp(b.StartedAt), stamp(b.EndedAt), b.ID)
 }
 
+// MoveBuild gives a build that has not ended to another release of its deployment.
+func (tx *Tx) MoveBuild(id, release berth.ID) error {
+	stored, err := tx.Build(id)
+	if err != nil || stored.State.Done() {
+		return err
+	}
+	tx.touch(stored.Deployment)
+	return tx.change("move build", "", noRelease(release),
+		`UPDATE builds SET release = ? WHERE id = ? AND EXISTS (SELECT 1 FROM releases r WHERE r.id = ? AND r.deployment = builds.deployment)`, release, id, release)
+}
+
 // Build finds a build by id. It is for the server's own loops; a person's id goes through BuildOf.
 func (tx *Tx) Build(id berth.ID) (berth.Build, error) {
 	return must(tx, "read build", noBuild(id), scanBuild, `SELECT `+buildColumns+` FROM builds WHERE id = ?`, id)

@@ -237,7 +237,7 @@ func (l *Loop) images(ctx context.Context, j *job, elements []element, values re
 		return nil, l.awaitBuilds(ctx, j, wanted, kept)
 	}
 	j.kept = kept
-	return images, nil
+	return images, l.skipOthers(ctx, j.release)
 }
 
 // keptIn says which elements run an image that was built from an earlier commit; empty: none does.
@@ -256,6 +256,9 @@ func (l *Loop) awaitBuilds(ctx context.Context, j *job, wanted []berth.Build, ke
 	var failed, pending []berth.Build
 	err := l.Store.Update(ctx, func(tx Tx) error {
 		failed, pending = nil, nil
+		if err := l.takeOver(tx, j.release, wanted); err != nil {
+			return err
+		}
 		known, err := tx.BuildsOfRelease(j.release.ID)
 		if err != nil {
 			return err

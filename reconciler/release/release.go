@@ -40,6 +40,10 @@ type Tx interface {
 	PutStack(release berth.ID, stack []byte) error
 	BuildsOfRelease(release berth.ID) ([]berth.Build, error)
 	CreateBuild(b berth.Build) error
+	UpdateBuild(b berth.Build) error
+	MoveBuild(id, release berth.ID) error
+	QueuedBuilds() ([]berth.Build, error)
+	RunningBuilds() ([]berth.Build, error)
 	SucceededBuild(project berth.ID, key string) (b berth.Build, ok bool, err error)
 	Hosts(deployment berth.ID) ([]berth.Host, error)
 	AddHost(h berth.Host) error
@@ -208,6 +212,7 @@ func (j *job) incomplete() bool {
 // next finds the newest release if it is not complete, or starts without a working tree, and supersedes
 // older ones in the same state.
 func (l *Loop) next(ctx context.Context, id berth.ID) (j *job, err error) {
+	var newest berth.Release
 	var stale []berth.Release
 	err = l.Store.View(ctx, func(tx Tx) error {
 		d, err := tx.DeploymentByID(berth.Everything(), id)
@@ -229,7 +234,8 @@ func (l *Loop) next(ctx context.Context, id berth.ID) (j *job, err error) {
 		if len(releases) == 0 {
 			return nil
 		}
-		one := &job{deployment: d, release: releases[0]}
+		newest = releases[0]
+		one := &job{deployment: d, release: newest}
 		if !one.incomplete() {
 			if one.release.State != berth.ReleaseStarting || d.Kind != berth.KindDevelopment {
 				return nil
@@ -248,15 +254,7 @@ func (l *Loop) next(ctx context.Context, id berth.ID) (j *job, err error) {
 	if err != nil || len(stale) == 0 {
 		return j, err
 	}
-	return j, l.Store.Update(ctx, func(tx Tx) error {
-		for _, r := range stale {
-			r.State, r.Step = berth.ReleaseSuperseded, ""
-			if err := tx.UpdateRelease(r); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return j, l.supersede(ctx, newest, stale)
 }
 
 // step tells people what is being done now. While builds run, that is what they wait for: a turn that
@@ -280,6 +278,9 @@ func (l *Loop) failed(ctx context.Context, j *job, cause error) error {
 		}
 		j.release.State, j.release.Step, j.release.Message = berth.ReleaseFailed, "", berth.MessageOf(cause)
 		if err := tx.UpdateRelease(j.release); err != nil {
+			return err
+		}
+		if err := l.takeOver(tx, j.release, nil); err != nil {
 			return err
 		}
 		return tx.AppendEvent(berth.Event{Project: j.project.ID, Deployment: j.deployment.ID, Slug: j.deployment.Slug,

@@ -16,7 +16,10 @@ type counting struct {
 	writes  int
 }
 
-func (c *counting) View(_ context.Context, fn func(Tx) error) error   { return fn(c) }
+func (c *counting) View(_ context.Context, fn func(Tx) error) error { return fn(c) }
+func (c *counting) QueuedBuilds() ([]berth.Build, error)            { return nil, nil }
+func (c *counting) RunningBuilds() ([]berth.Build, error)           { return nil, nil }
+
 func (c *counting) Update(_ context.Context, fn func(Tx) error) error { return fn(c) }
 
 func (c *counting) BuildsOfRelease(berth.ID) ([]berth.Build, error) { return c.builds, nil }
