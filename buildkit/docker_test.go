@@ -407,18 +407,20 @@ func TestOutOfMemoryNamesTheCeiling(t *testing.T) {
 	}
 }
 
+// TestCacheMountsBelongToOneElement of one project: the same id is another cache elsewhere.
 func TestCacheMountsBelongToOneElement(t *testing.T) {
 	newDocker(t)
 	const dockerfile = testFrom + "ARG RUN_ID\nRUN --mount=type=cache,id=shared,target=/cache echo run $RUN_ID found $(ls /cache | wc -l); touch /cache/$RUN_ID\n"
 	b := newBuilder(t, nil)
 	first := try(dockerfile, nil)
 	for i, test := range []struct {
+		project berth.ID
 		element string
 		found   string
-	}{{"web", "found 0"}, {"web", "found 1"}, {"api", "found 0"}} {
+	}{{first.Project, "web", "found 0"}, {first.Project, "web", "found 1"}, {first.Project, "api", "found 0"}, {berth.NewID(), "web", "found 0"}} {
 		a := try(dockerfile, nil)
 		a.NoCache = false // it would empty cache mounts
-		a.Project, a.Element = first.Project, test.element
+		a.Project, a.Element = test.project, test.element
 		a.Args = map[string]string{"RUN_ID": fmt.Sprintf("%s-%d", first.ID, i)}
 		a.must(t, b)
 		a.wantLog(t, test.found)
