@@ -27,6 +27,7 @@ type Service interface {
 	ReleaseService
 	StreamService
 	StorageService
+	BuildCacheService
 	MailService
 	BranchService
 }

@@ -104,7 +104,10 @@ func newServer(t *testing.T) *server {
 	tlsServer := httptest.NewUnstartedServer(nil)
 	s.control = control.New(control.Config{
 		Volumes: &oneStore{kind: berth.StorageDirectories},
-		Store:   controlStore{store}, Vault: plainVault{}, Git: s.git, BuildLogs: buildLogs{}, Metrics: func(w io.Writer) error { _, err := io.WriteString(w, "berth_proxy_table_version 1\n"); return err },
+		BuildCache: func(context.Context) (berth.BuildCache, error) {
+			return berth.BuildCache{UsedBytes: 3 << 30, BudgetBytes: 20 << 30}, nil
+		},
+		Store: controlStore{store}, Vault: plainVault{}, Git: s.git, BuildLogs: buildLogs{}, Metrics: func(w io.Writer) error { _, err := io.WriteString(w, "berth_proxy_table_version 1\n"); return err },
 		Mail: inbox{},
 		Propose: func(t control.Tree) (string, []berth.FileNote, error) {
 			names, err := t.List("")

@@ -12,6 +12,11 @@ func (a *api) storageRoutes() {
 	call(a, route("get-storage", "GET", "/storage", "What volumes are kept in"), usual,
 		func(ctx context.Context, s berth.Service, _ *nothing) (berth.Storage, error) { return s.Storage(ctx) })
 
+	call(a, route("get-build-cache", "GET", "/build-cache", "How much the engine keeps for builds, and how much it may"), usual,
+		func(ctx context.Context, s berth.Service, _ *nothing) (berth.BuildCache, error) {
+			return s.BuildCache(ctx)
+		})
+
 	call(a, accepted(route("migrate-storage", "POST", "/storage/migrate", "Keep volumes in another kind of store; the work follows")), patient,
 		func(ctx context.Context, s berth.Service, in *struct{ Body apiwire.MigrateStorage }) (berth.Storage, error) {
 			return s.MigrateStorage(ctx, in.Body.To)

@@ -47,6 +47,8 @@ func contractStorage(t *testing.T, s *server, b berth.Service, d berth.Deploymen
 	want := berth.Storage{Kind: berth.StorageDirectories, Path: "/volumes", TotalBytes: 100, FreeBytes: 40, Why: "it was asked for"}
 	got, err := b.Storage(ctx)
 	mustBe(t, err, want, got)
+	cache, err := b.BuildCache(ctx)
+	mustBe(t, err, berth.BuildCache{UsedBytes: 3 << 30, BudgetBytes: 20 << 30}, cache)
 	for to, kind := range map[berth.StorageKind]berth.StorageKind{berth.StorageBtrfs: berth.StorageBtrfs, "": berth.StorageXFS} {
 		want.Kind = kind
 		got, err = b.MigrateStorage(ctx, to)

@@ -443,3 +443,31 @@ func TestInstallsThroughTheMachinesTrust(t *testing.T) {
 	a.must(t, newBuilder(t, nil))
 	a.wantLog(t, "is-number")
 }
+
+// TestTheBuildCacheIsTrimmedByLeastRecentUse: one build's part of the engine's cache, which belongs to others too.
+func TestTheBuildCacheIsTrimmedByLeastRecentUse(t *testing.T) {
+	newDocker(t)
+	b := newBuilder(t, nil)
+	dockerfile := strings.TrimSpace(testFrom) + " AS big\nARG RUN_ID\nRUN head -c 8000000 /dev/urandom >/big && echo ran $RUN_ID | tee /said\n" +
+		"FROM scratch\nCOPY --from=big /said /said\n" // an image's layers are no cache
+	a := try(dockerfile, nil)
+	a.Args = map[string]string{"RUN_ID": string(a.ID)}
+	a.must(t, b)
+	before, err := b.CacheSize(t.Context())
+	if err != nil || before <= 8000000 {
+		t.Fatalf("the cache has %d bytes, %v", before, err)
+	}
+	freed, err := b.TrimCache(t.Context(), before-4000000)
+	if err != nil || freed < 2000000 { // meanwhile others may use what was there
+		t.Errorf("freed %d bytes, %v", freed, err)
+	}
+	again := try(dockerfile, nil)
+	again.Project, again.Args, again.NoCache = a.Project, a.Args, false
+	again.must(t, b)
+	if !strings.Contains(again.log.String(), "CACHED") {
+		t.Errorf("what was used last went first:\n%s", again.log.String())
+	}
+	if _, err := b.TrimCache(t.Context(), 0); err == nil {
+		t.Error("the cache may be emptied")
+	}
+}

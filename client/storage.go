@@ -13,6 +13,11 @@ func (c *Client) Storage(ctx context.Context) (out berth.Storage, err error) {
 	return out, c.call(ctx, get, at("storage"), nil, nil, &out)
 }
 
+// BuildCache says how much the engine keeps for builds, and how much it may.
+func (c *Client) BuildCache(ctx context.Context) (out berth.BuildCache, err error) {
+	return out, c.call(ctx, get, at("build-cache"), nil, nil, &out)
+}
+
 // MigrateStorage keeps volumes in another kind of store from now on.
 func (c *Client) MigrateStorage(ctx context.Context, to berth.StorageKind) (out berth.Storage, err error) {
 	return out, c.call(ctx, post, at("storage", "migrate"), nil, apiwire.MigrateStorage{To: to}, &out)

@@ -19,6 +19,7 @@ const (
 	RegistryRead   Verb = "read logins to registries"
 	RegistryManage Verb = "manage logins to registries"
 	StorageRead    Verb = "read where volumes are kept"
+	BuildCacheRead Verb = "read how large the build cache is"
 	StorageChange  Verb = "change where volumes are kept"
 )
 
@@ -64,6 +65,7 @@ var leastRole = map[Verb]berth.Role{
 	RegistryRead:   berth.RoleDeveloper,
 	RegistryManage: berth.RoleOwner,
 	StorageRead:    berth.RoleViewer,
+	BuildCacheRead: berth.RoleViewer,
 	StorageChange:  berth.RoleOwner,
 
 	ProjectRead:       berth.RoleViewer,

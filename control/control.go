@@ -39,6 +39,8 @@ type Config struct {
 	Room func() error
 	// Volumes is what the storage of all deployments is kept in. nil: nothing is known of it.
 	Volumes Volumes
+	// BuildCache measures what the engine keeps for builds.
+	BuildCache func(ctx context.Context) (berth.BuildCache, error)
 	// Moved is told of a project whose branches may have moved. nil: nobody follows them.
 	Moved func(project berth.ID)
 	// Mail keeps what deployments sent as mail.
@@ -97,6 +99,7 @@ var (
 	_ berth.ReleaseService     = (*Service)(nil)
 	_ berth.RegistryService    = (*Service)(nil)
 	_ berth.StorageService     = (*Service)(nil)
+	_ berth.BuildCacheService  = (*Service)(nil)
 	_ berth.MailService        = (*Service)(nil)
 	_ berth.BranchService      = (*Service)(nil)
 )

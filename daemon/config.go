@@ -47,8 +47,10 @@ type Config struct {
 	Volumes string
 	// BuildMemory is the ceiling that all builds share, in bytes; zero: half of the machine.
 	BuildMemory int64
-	Version     string
-	Log         *slog.Logger
+	// BuildCache is how much the engine may keep for builds, in bytes; zero: see cacheBudget.
+	BuildCache int64
+	Version    string
+	Log        *slog.Logger
 }
 
 // ACMEConfig says whom to ask for public certificates.
@@ -92,6 +94,8 @@ func (c Config) validate() error {
 		return berth.Errorf(berth.EInvalid, "--data must be an absolute path, not %q", c.Data)
 	case c.Domain != "" && !isDomain(c.Domain):
 		return berth.Errorf(berth.EInvalid, "--domain must be a lower-case domain name like apps.example.com, not %q", c.Domain)
+	case c.BuildCache < 0:
+		return berth.Errorf(berth.EInvalid, "--build-cache must be a number of bytes, not %d", c.BuildCache)
 	case !isDomain(c.SSLIP):
 		return berth.Errorf(berth.EInvalid, "--sslip must be a lower-case domain name like sslip.io, not %q", c.SSLIP)
 	case c.PublicIP != "" && !isAddress(c.PublicIP):

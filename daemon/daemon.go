@@ -64,6 +64,7 @@ type Daemon struct {
 	engine    *docker.Engine
 	images    *images.Images
 	builder   build.Builder
+	cache     cache
 	proxy     *proxy.Proxy
 	welcome   *welcome.Welcome
 	cli       *welcome.CLI
@@ -272,8 +273,10 @@ func (d *Daemon) openBuilds(context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.builder = build.Limit(build.Record(plain, d.buildLogs.Create), buildsAtOnce)
-	d.images = images.New(images.Config{Engine: d.engine, Builder: plain, Dir: d.dirs.images, Log: d.log})
+	idle := build.NewIdle(plain)
+	d.cache = cache{builder: plain, idle: idle, budget: d.cacheBudget, log: d.log}
+	d.builder = build.Limit(build.Record(idle, d.buildLogs.Create), buildsAtOnce)
+	d.images = images.New(images.Config{Engine: d.engine, Builder: idle, Dir: d.dirs.images, Log: d.log})
 	return nil
 }
 
@@ -286,7 +289,7 @@ func (d *Daemon) openControl(ctx context.Context) error {
 		Store: storeFor[control.Tx]{d.store, func(tx *sqlite.Tx) control.Tx { return tx }},
 		Vault: d.vault, Git: d.git, Forges: forge.Forges{}, BuildLogs: d.buildLogs, ReadStack: readStack(catalogue), SavedFile: d.savedFile, CheckRegistry: d.engine.CheckRegistry, Propose: propose,
 		Describe: describe, Moved: func(project berth.ID) { d.loops.follow.Hint(project) }, Mail: d.mail, Usage: d.volumes.Usage, Room: d.disks.room,
-		Volumes:   storage{d},
+		Volumes: storage{d}, BuildCache: d.cache.status,
 		Metrics:   func(w io.Writer) error { return d.proxy.WriteMetrics(w) },
 		Host:      func(label string) (string, string) { return d.names.host(label), d.names.url(label) },
 		Catalogue: catalogue, ServerURL: d.names.consoleURL(), ConsoleURL: d.names.consoleURL(),

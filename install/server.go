@@ -37,6 +37,7 @@ func serverFacts(ctx context.Context, socket, httpAddress, httpsAddress string, 
 		return &machine.Server{Error: berth.MessageOf(err)}
 	}
 	s := &machine.Server{Answers: true, Version: who.Version, ConsoleURL: who.ConsoleURL}
+	s.CacheBytes, s.CacheBudget = buildCache(ctx, socket)
 	roots := trusted(ctx, socket)
 	console, err := url.Parse(who.ServerURL)
 	if err != nil {
@@ -50,6 +51,22 @@ func serverFacts(ctx context.Context, socket, httpAddress, httpsAddress string, 
 		s.Unreachable = append(s.Unreachable, fmt.Sprintf("%s: %v", httpAddress, err))
 	}
 	return s
+}
+
+// buildCache asks for the size of the engine's build cache and its budget; zero: the server does not say.
+func buildCache(ctx context.Context, socket string) (used, budget int64) {
+	ctx, cancel := context.WithTimeout(ctx, answering)
+	defer cancel()
+	c, err := client.New(client.Config{Socket: socket})
+	if err != nil {
+		return 0, 0
+	}
+	defer c.Close()
+	cache, err := c.BuildCache(ctx)
+	if err != nil {
+		return 0, 0
+	}
+	return cache.UsedBytes, cache.BudgetBytes
 }
 
 // trusted are the machine's authorities and the server's own.

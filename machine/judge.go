@@ -13,7 +13,7 @@ import (
 var checks = []func(Facts) Finding{
 	checkRoot, checkPlatform, checkKernel, checkCgroup, checkCores, checkMemory, checkDisk, checkDiskKind,
 	checkEngine, checkEngineKind, checkPrograms, checkDebian, checkTrust, checkInotify, checkClock, checkDNS,
-	checkDomain, checkIPv6, checkPorts, checkServer, checkListeners, checkCertificate,
+	checkDomain, checkIPv6, checkPorts, checkServer, checkListeners, checkCertificate, checkCache,
 }
 
 // Judge returns a finding for every check that the facts have something to say to.
@@ -330,3 +330,12 @@ func checkCertificate(f Facts) Finding {
 }
 
 func days(d time.Duration) string { return strconv.Itoa(int(d.Hours()/24)) + " days" }
+
+// checkCache only tells: the server itself keeps to the budget.
+func checkCache(f Facts) Finding {
+	if f.Server == nil || f.Server.CacheBudget == 0 {
+		return Finding{}
+	}
+	return fine("build cache", "The engine keeps %.1f GB for builds; beyond %.1f GB the least recently used goes (berth serve --build-cache).",
+		float64(f.Server.CacheBytes)/float64(gib), float64(f.Server.CacheBudget)/float64(gib))
+}

@@ -99,6 +99,8 @@ type Server struct {
 	ConsoleURL  string
 	Unreachable []string // listeners that do not answer, and why
 	Certificate Certificate
+	// Bytes of the engine's build cache, and of its budget; zero: unknown.
+	CacheBytes, CacheBudget int64
 }
 
 // Certificate is what the console's host shows.

@@ -57,6 +57,7 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&c.Agent, "agent", "", "the helper binary (default: berth-agent beside this one)")
 	flags.StringVar(&c.Volumes, "volumes", "auto", "how to keep volumes from the first start on: directories, btrfs, xfs, or auto, which measures")
 	flags.Int64Var(&c.BuildMemory, "build-memory", 0, "bytes that all builds together may use (default: half of the machine's)")
+	flags.Int64Var(&c.BuildCache, "build-cache", 0, "bytes that the engine may keep for later builds, from whoever's builds; beyond them the least recently used goes (default: a fifth of its disk, at most 20 GB)")
 	flags.StringVar(&environment, "environment", "", "file with settings of the environment, a NAME=VALUE a line: proxies, package mirrors, trust")
 	return cmd
 }

@@ -20,6 +20,10 @@ func (s *fakeService) Storage(context.Context) (berth.Storage, error) {
 	return out, nil
 }
 
+func (s *fakeService) BuildCache(context.Context) (berth.BuildCache, error) {
+	return berth.BuildCache{UsedBytes: 3 << 30, BudgetBytes: 20 << 30}, nil
+}
+
 func (s *fakeService) MigrateStorage(ctx context.Context, to berth.StorageKind) (berth.Storage, error) {
 	s.migrated = append(s.migrated, to)
 	return s.Storage(ctx)

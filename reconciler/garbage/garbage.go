@@ -29,6 +29,8 @@ type Config struct {
 	Keepers []Keeper
 	// Images drops images of ours that no stored build, release or recipe refers to. Idempotent.
 	Images func(ctx context.Context) error
+	// Cache keeps what builds left for the next ones within its budget. Idempotent.
+	Cache func(ctx context.Context) error
 }
 
 // Loop has one key: the whole machine.
@@ -54,6 +56,9 @@ func (l *Loop) Turn(ctx context.Context, _ berth.ID) (time.Duration, error) {
 	}
 	if err := l.Images(ctx); err != nil {
 		failures = append(failures, fmt.Errorf("sweep images: %w", err))
+	}
+	if err := l.Cache(ctx); err != nil {
+		failures = append(failures, fmt.Errorf("trim build cache: %w", err))
 	}
 	return 0, errors.Join(failures...)
 }

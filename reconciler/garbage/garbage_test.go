@@ -16,6 +16,7 @@ type yard struct {
 	held    []berth.ID
 	dropped []berth.ID
 	images  int
+	caches  int
 }
 
 func (y *yard) keeper() garbage.Keeper {
@@ -30,7 +31,8 @@ func (y *yard) keeper() garbage.Keeper {
 func (y *yard) loop(keepers ...garbage.Keeper) *garbage.Loop {
 	return garbage.New(garbage.Config{Keepers: keepers,
 		Wanted: func(context.Context) (map[berth.ID]bool, error) { return y.wanted, nil },
-		Images: func(context.Context) error { y.images++; return nil }})
+		Images: func(context.Context) error { y.images++; return nil },
+		Cache:  func(context.Context) error { y.caches++; return nil }})
 }
 
 func (y *yard) turn(t *testing.T, keepers ...garbage.Keeper) error {
@@ -44,7 +46,7 @@ func TestOnlyWhatNobodyWantsIsDropped(t *testing.T) {
 	if err := y.turn(t, y.keeper()); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(y.dropped, []berth.ID{"gone"}) || y.images != 1 {
+	if !slices.Equal(y.dropped, []berth.ID{"gone"}) || y.images != 1 || y.caches != 1 {
 		t.Errorf("dropped %v, images swept %d times", y.dropped, y.images)
 	}
 }
@@ -76,7 +78,7 @@ func TestAFailingKeeperDoesNotStopTheOthers(t *testing.T) {
 	if !errors.Is(err, errList) || !errors.Is(err, errDrop) {
 		t.Errorf("the loop hears %v, so it would not come back", err)
 	}
-	if tried != 2 || !slices.Equal(y.dropped, []berth.ID{"a", "b"}) || y.images != 1 {
+	if tried != 2 || !slices.Equal(y.dropped, []berth.ID{"a", "b"}) || y.images != 1 || y.caches != 1 {
 		t.Errorf("tried %d times, dropped %v, images swept %d times", tried, y.dropped, y.images)
 	}
 }
