@@ -56,7 +56,7 @@ func (d *Daemon) openLoops(ctx context.Context) error {
 		return fmt.Errorf("recover builds: %w", err)
 	}
 	files := saved.New(saved.Config{Running: d.developing, Runs: d.develops, Stamp: d.stackStamp, Saved: d.control.Saved, Now: time.Now})
-	sweep := garbage.New(garbage.Config{Wanted: d.owners, Keepers: d.keepers(), Images: d.sweepImages, Cache: d.cache.trim})
+	sweep := garbage.New(garbage.Config{Wanted: d.owners, Keepers: d.keepers(), Images: d.sweepImages, History: d.forgetReleases, Cache: d.cache.trim})
 
 	d.loops.releases = &reconciler.Loop{Name: "releases", Keys: prepare.Keys, Turn: prepare.Turn, Interrupt: prepare.Interrupt,
 		Workers: deploymentsAtOnce, Log: d.log}

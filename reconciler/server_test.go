@@ -100,7 +100,7 @@ func (s *server) open() {
 	s.garbage = garbage.New(garbage.Config{Wanted: s.owners, Keepers: []garbage.Keeper{
 		{Name: "containers", Owners: s.ownDeployments, Drop: s.dropFromEngine},
 		{Name: "volumes", Owners: s.ownVolumes, Drop: disk.RemoveAll},
-	}, Images: s.sweepImages, Cache: func(context.Context) error { return nil }})
+	}, Images: s.sweepImages, History: func(context.Context) error { return nil }, Cache: func(context.Context) error { return nil }})
 	if err := s.builds.Recover(ctx); err != nil {
 		w.t.Errorf("recover builds: %v", err)
 	}

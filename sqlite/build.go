@@ -111,3 +111,18 @@ func (tx *Tx) ImageInUse(image string) (bool, error) {
 	_, used, err := one(tx, "look up image", scanValue[int64], `SELECT 1 FROM release_elements WHERE instr(elements, ?) > 0 LIMIT 1`, image)
 	return used, err
 }
+
+// LooseBuilds returns those that made an image for a release that is forgotten.
+func (tx *Tx) LooseBuilds() ([]berth.Build, error) {
+	return tx.builds(`release IS NULL AND state = 'succeeded' ORDER BY created_at, rowid`)
+}
+
+// DeleteBuild forgets a build that ended.
+func (tx *Tx) DeleteBuild(id berth.ID) error {
+	stored, err := tx.Build(id)
+	if err != nil {
+		return err
+	}
+	tx.touch(stored.Deployment)
+	return tx.change("delete build", "", noBuild(id), `DELETE FROM builds WHERE id = ? AND state NOT IN ('queued', 'running')`, id)
+}

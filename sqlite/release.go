@@ -197,3 +197,34 @@ func ofScope[T any](tx *Tx, scope berth.Scope, everything map[berth.ID]T) (map[b
 	}
 	return some, err
 }
+
+// LongHistories returns the deployments that have more than so many releases.
+func (tx *Tx) LongHistories(most int) ([]berth.ID, error) {
+	return all(tx, "list histories", scanValue[berth.ID], `SELECT deployment FROM releases GROUP BY deployment HAVING count(*) > ?`, most)
+}
+
+// DeleteRelease forgets a release that is not its deployment's newest, with what it ran and those of its
+// builds that made no image. It returns these builds, whose logs are the caller's. Builds that made one
+// stay, for releases that use it: see LooseBuilds.
+func (tx *Tx) DeleteRelease(id berth.ID) (gone []berth.ID, err error) {
+	deployment, err := must(tx, "read release", noRelease(id), scanValue[berth.ID], `SELECT deployment FROM releases WHERE id = ? AND newest = 0`, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.touchList(aboutReleases, deployment); err != nil {
+		return nil, err
+	}
+	if _, err := tx.write("keep builds", "", `UPDATE builds SET release = NULL WHERE release = ? AND state = 'succeeded'`, id); err != nil {
+		return nil, err
+	}
+	if gone, err = all(tx, "list builds", scanValue[berth.ID], `SELECT id FROM builds WHERE release = ?`, id); err != nil {
+		return nil, err
+	}
+	return gone, tx.change("delete release", "", noRelease(id), `DELETE FROM releases WHERE id = ?`, id)
+}
+
+// Preparing returns the projects that have a release whose images are not all known yet.
+func (tx *Tx) Preparing() ([]berth.ID, error) {
+	return all(tx, "list projects", scanValue[berth.ID],
+		`SELECT DISTINCT d.project FROM releases r JOIN deployments d ON d.id = r.deployment WHERE r.newest = 1 AND r.state IN ('pending', 'building')`)
+}

@@ -27,6 +27,8 @@ type Config struct {
 	Wanted func(ctx context.Context) (map[berth.ID]bool, error)
 	// Keepers are asked in order: what uses a thing comes before the thing.
 	Keepers []Keeper
+	// History forgets releases that deployments can do without. Idempotent.
+	History func(ctx context.Context) error
 	// Images drops images of ours that no stored build, release or recipe refers to. Idempotent.
 	Images func(ctx context.Context) error
 	// Cache keeps what builds left for the next ones within its budget. Idempotent.
@@ -53,6 +55,9 @@ func (l *Loop) Turn(ctx context.Context, _ berth.ID) (time.Duration, error) {
 		if err := l.sweep(ctx, k); err != nil {
 			failures = append(failures, fmt.Errorf("sweep %s: %w", k.Name, err))
 		}
+	}
+	if err := l.History(ctx); err != nil {
+		failures = append(failures, fmt.Errorf("forget releases: %w", err))
 	}
 	if err := l.Images(ctx); err != nil {
 		failures = append(failures, fmt.Errorf("sweep images: %w", err))

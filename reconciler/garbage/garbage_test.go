@@ -12,11 +12,11 @@ import (
 
 // yard is what keepers hold, and what is wanted.
 type yard struct {
-	wanted  map[berth.ID]bool
-	held    []berth.ID
-	dropped []berth.ID
-	images  int
-	caches  int
+	wanted            map[berth.ID]bool
+	held              []berth.ID
+	dropped           []berth.ID
+	images            int
+	caches, histories int
 }
 
 func (y *yard) keeper() garbage.Keeper {
@@ -30,9 +30,10 @@ func (y *yard) keeper() garbage.Keeper {
 
 func (y *yard) loop(keepers ...garbage.Keeper) *garbage.Loop {
 	return garbage.New(garbage.Config{Keepers: keepers,
-		Wanted: func(context.Context) (map[berth.ID]bool, error) { return y.wanted, nil },
-		Images: func(context.Context) error { y.images++; return nil },
-		Cache:  func(context.Context) error { y.caches++; return nil }})
+		Wanted:  func(context.Context) (map[berth.ID]bool, error) { return y.wanted, nil },
+		Images:  func(context.Context) error { y.images++; return nil },
+		History: func(context.Context) error { y.histories++; return nil },
+		Cache:   func(context.Context) error { y.caches++; return nil }})
 }
 
 func (y *yard) turn(t *testing.T, keepers ...garbage.Keeper) error {
@@ -46,7 +47,7 @@ func TestOnlyWhatNobodyWantsIsDropped(t *testing.T) {
 	if err := y.turn(t, y.keeper()); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(y.dropped, []berth.ID{"gone"}) || y.images != 1 || y.caches != 1 {
+	if !slices.Equal(y.dropped, []berth.ID{"gone"}) || y.images != 1 || y.caches != 1 || y.histories != 1 {
 		t.Errorf("dropped %v, images swept %d times", y.dropped, y.images)
 	}
 }
@@ -78,7 +79,7 @@ func TestAFailingKeeperDoesNotStopTheOthers(t *testing.T) {
 	if !errors.Is(err, errList) || !errors.Is(err, errDrop) {
 		t.Errorf("the loop hears %v, so it would not come back", err)
 	}
-	if tried != 2 || !slices.Equal(y.dropped, []berth.ID{"a", "b"}) || y.images != 1 || y.caches != 1 {
+	if tried != 2 || !slices.Equal(y.dropped, []berth.ID{"a", "b"}) || y.images != 1 || y.caches != 1 || y.histories != 1 {
 		t.Errorf("tried %d times, dropped %v, images swept %d times", tried, y.dropped, y.images)
 	}
 }
