@@ -36,6 +36,7 @@ type Tx interface {
 	UpdateBuild(b berth.Build) error
 	QueuedBuilds() ([]berth.Build, error)
 	RunningBuilds() ([]berth.Build, error)
+	SucceededBuild(project berth.ID, key string) (b berth.Build, ok bool, err error)
 	DeploymentByID(scope berth.Scope, id berth.ID) (berth.Deployment, error)
 	AppendEvent(e berth.Event) error
 }
@@ -171,6 +172,9 @@ func (l *Loop) claim(ctx context.Context, id berth.ID) (b berth.Build, claimed b
 		if b.State != berth.BuildQueued && !(unwritten && b.State == berth.BuildRunning) {
 			return nil
 		}
+		if settled, err := l.shared(tx, b); settled || err != nil {
+			return err
+		}
 		claimed = true
 		b.State, b.StartedAt = berth.BuildRunning, l.Now()
 		return tx.UpdateBuild(b)
@@ -182,6 +186,27 @@ func (l *Loop) claim(ctx context.Context, id berth.ID) (b berth.Build, claimed b
 		return b, false, nil
 	}
 	return b, claimed && err == nil, err
+}
+
+// shared sees to a build of the same content as another one, as when two deployments follow a branch: it
+// waits while that one runs, whose end hints at this one, and takes the image that it made meanwhile.
+func (l *Loop) shared(tx Tx, b berth.Build) (settled bool, err error) {
+	running, err := tx.RunningBuilds()
+	if err != nil {
+		return false, err
+	}
+	for _, other := range running {
+		if other.ID != b.ID && other.Project == b.Project && other.Key == b.Key {
+			return true, nil
+		}
+	}
+	other, found, err := tx.SucceededBuild(b.Project, b.Key)
+	if err != nil || !found || !other.EndedAt.After(b.CreatedAt) {
+		return false, err // an older one was known to whoever asked, and its image is gone
+	}
+	b.State, b.Image, b.StartedAt, b.EndedAt = berth.BuildSucceeded, other.Image, l.Now(), l.Now()
+	b.Message = fmt.Sprintf("build %s made the same meanwhile", other.ID)
+	return true, tx.UpdateBuild(b)
 }
 
 func (l *Loop) build(ctx context.Context, b berth.Build) (build.Result, error) {

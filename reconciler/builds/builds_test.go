@@ -415,3 +415,50 @@ func TestWhatIsWrongWithASourceIsAnEvent(t *testing.T) {
 		t.Errorf("told: %q", told)
 	}
 }
+
+// TestWhatIsBuiltAlreadyIsNotBuiltBesides: two deployments follow a branch, and ask for the same.
+func TestWhatIsBuiltAlreadyIsNotBuiltBesides(t *testing.T) {
+	b := newBench(t)
+	began, end := make(chan struct{}), make(chan struct{})
+	b.build = func(context.Context, build.Request) (build.Result, error) {
+		close(began)
+		<-end
+		return build.Result{Image: "sha256:made"}, nil
+	}
+	b.queue("b1", build.Spec{Name: "web/Dockerfile", Context: "c1"})
+	b.queue("b2", build.Spec{Name: "web/Dockerfile", Context: "c1"})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := b.loop.Turn(t.Context(), "b1"); err != nil {
+			t.Error(err)
+		}
+	})
+	<-began
+	row := func(id berth.ID) (row berth.Build) {
+		b.update(func(tx *sqlite.Tx) (err error) { row, err = tx.Build(id); return err })
+		return row
+	}
+	turn := func(id berth.ID) berth.Build {
+		if _, err := b.loop.Turn(t.Context(), id); err != nil {
+			t.Error(err)
+		}
+		return row(id)
+	}
+	if second := turn("b2"); second.State != berth.BuildQueued {
+		t.Errorf("beside the first the second is %s", second.State)
+	}
+	close(end)
+	wg.Wait()
+	if second := turn("b2"); second.State != berth.BuildSucceeded || second.Image != "sha256:made" || !strings.Contains(second.Message, "b1") || b.ran.Load() != 1 {
+		t.Errorf("after %d builds the second is %+v", b.ran.Load(), second)
+	}
+
+	// One that is asked for later is: whoever asked knew of the others, so their image is gone.
+	b.build = func(context.Context, build.Request) (build.Result, error) {
+		return build.Result{Image: "sha256:anew"}, nil
+	}
+	b.queue("b3", build.Spec{Name: "web/Dockerfile", Context: "c1"})
+	if third := turn("b3"); third.Image != "sha256:anew" {
+		t.Errorf("the third is %+v", third)
+	}
+}

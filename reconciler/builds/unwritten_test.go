@@ -20,6 +20,10 @@ type oneRow struct {
 }
 
 func (s *oneRow) View(_ context.Context, fn func(Tx) error) error { return fn(s) }
+func (*oneRow) SucceededBuild(berth.ID, string) (b berth.Build, ok bool, err error) {
+	return b, false, nil
+}
+
 func (s *oneRow) Update(_ context.Context, fn func(Tx) error) error {
 	before := s.row
 	err := fn(s)
