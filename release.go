@@ -14,6 +14,9 @@ const (
 	ReleaseFailed     ReleaseState = "failed"
 )
 
+// CauseRebuild is the cause of a release that takes no image of an earlier build.
+const CauseRebuild = "rebuild"
+
 // Release is revision n of a deployment: what to run, fixed for ever.
 type Release struct {
 	ID         ID           `json:"id"`

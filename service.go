@@ -107,6 +107,9 @@ type BranchService interface {
 type ReleaseService interface {
 	// Deploy makes a release of a commit (empty: the branch's newest, fetched first).
 	Deploy(ctx context.Context, ref, commit string) (Release, error)
+	// Rebuild makes a release of the commit that a deployment runs, whose images are all built anew: without any
+	// cache, upon what their base images are now.
+	Rebuild(ctx context.Context, ref string) (Release, error)
 	// Rollback makes a release of exactly what an earlier one ran (zero: what served before what serves now),
 	// without building anything. Only what has served can be gone back to.
 	Rollback(ctx context.Context, ref string, revision int) (Release, error)

@@ -219,12 +219,14 @@ func contractReleases(t *testing.T, s *server, b berth.Service, d berth.Deployme
 	mustBe(t, err, "", "")
 	r, err := b.Deploy(ctx, d.Slug, "")
 	mustBe(t, err, secondCommit, r.Commit)
+	again, err := b.Rebuild(ctx, d.Slug)
+	mustBe(t, err, []string{"rebuild", secondCommit}, []string{again.Cause, again.Commit})
 	_, err = b.Deploy(ctx, d.Slug, "abcdef")
 	mustFail(t, err, berth.ENotFound, "there is no commit abcdef")
 	_, err = b.Deploy(ctx, d.Slug, "--upload-pack=x")
 	mustFail(t, err, berth.EInvalid, "commit: this is not the name of a branch or a commit")
 	list, err := b.Releases(ctx, d.Slug)
-	mustBe(t, err, []string{"deploy", "env unset", "env set", "restart", "created"}, names(list, func(r berth.Release) string { return r.Cause }))
+	mustBe(t, err, []string{"rebuild", "deploy", "env unset", "env set", "restart", "created"}, names(list, func(r berth.Release) string { return r.Cause }))
 
 	build := berth.Build{ID: berth.NewID(), Project: d.ProjectID, Deployment: d.ID, Release: r.ID, Element: "web", Commit: r.Commit, State: berth.BuildRunning}
 	if err := s.store.Update(ctx, func(tx *sqlite.Tx) error {
@@ -289,7 +291,7 @@ func contractStreams(t *testing.T, b berth.Service, d berth.Deployment) {
 		mustBe(t, nil, "ada", e.Person)
 	}
 	mustBe(t, nil, []string{"deployment.created", "deployment.stopped", "deployment.started", "deployment.renamed", "deployment.restarted",
-		"environment.set", "environment.unset", "release.created", "build.cancelled"}, kinds)
+		"environment.set", "environment.unset", "release.created", "release.created", "build.cancelled"}, kinds)
 	var out strings.Builder
 	code, err := b.Exec(ctx, d.Slug, berth.Exec{Command: []string{"cat", "--password=x"}, Stdin: strings.NewReader("hello"), Stdout: &out, Stderr: io.Discard})
 	mustBe(t, err, "hello 0", fmt.Sprint(out.String(), " ", code))

@@ -20,6 +20,11 @@ func (a *api) releaseRoutes() {
 			return s.Deploy(ctx, in.Deployment, in.Body.Commit)
 		})
 
+	call(a, created(route("rebuild", "POST", "/deployments/{deployment}/rebuild", "Make a release of the commit that runs, with all images built anew; the work follows")), usual,
+		func(ctx context.Context, s berth.Service, in *InDeployment) (berth.Release, error) {
+			return s.Rebuild(ctx, in.Deployment)
+		})
+
 	call(a, created(route("rollback", "POST", "/deployments/{deployment}/rollback", "Make a release of exactly what an earlier one ran")), usual,
 		func(ctx context.Context, s berth.Service, in *struct {
 			InDeployment

@@ -12,4 +12,5 @@ type Spec struct {
 	Folder  string            `json:"folder,omitempty"` // of that tree, which is the context alone; empty: all of it
 	Labels  map[string]string `json:"labels,omitempty"`
 	Secrets map[string]string `json:"secrets,omitempty"`
+	NoCache bool              `json:"noCache,omitempty"` // nothing of earlier builds is used, not even their images
 }

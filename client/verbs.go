@@ -185,6 +185,11 @@ func (c *Client) Deploy(ctx context.Context, ref, commit string) (r berth.Releas
 	return r, c.call(ctx, post, at("deployments", ref, "releases"), nil, apiwire.Deploy{Commit: commit}, &r)
 }
 
+// Rebuild makes a release of the commit that runs, with all images built anew.
+func (c *Client) Rebuild(ctx context.Context, ref string) (r berth.Release, err error) {
+	return r, c.call(ctx, post, at("deployments", ref, "rebuild"), nil, nil, &r)
+}
+
 // Releases lists a deployment's.
 func (c *Client) Releases(ctx context.Context, ref string) (list []berth.Release, err error) {
 	return list, c.call(ctx, get, at("deployments", ref, "releases"), nil, nil, &list)

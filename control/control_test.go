@@ -222,6 +222,10 @@ func TestDeploy(t *testing.T) {
 	if r.Commit != one || len(w.git.tokens) != fetches+1 {
 		t.Fatalf("%+v after %d fetches", r, len(w.git.tokens)-fetches)
 	}
+	again := must[berth.Release](t)(w.owner.Rebuild(ctx, "web"))
+	if again.Commit != one || again.Revision != r.Revision+1 || again.Cause != berth.CauseRebuild || again.State != berth.ReleasePending {
+		t.Errorf("rebuilt %+v", again)
+	}
 	_, err = w.owner.Deploy(ctx, "web", wrong[:12])
 	mustFail(t, err, berth.EInvalid, "components[0].package")
 	for _, rev := range []string{"-x", "main@{1}", "HEAD^", "main:diploi.yaml", "a b"} {
@@ -245,6 +249,7 @@ func TestNothingChangesWhatIsBeingDeleted(t *testing.T) {
 		"start":   func() error { _, err := w.owner.StartDeployment(ctx, "web"); return err },
 		"rename":  func() error { _, err := w.owner.RenameDeployment(ctx, "web", "new"); return err },
 		"deploy":  func() error { _, err := w.owner.Deploy(ctx, "web", ""); return err },
+		"rebuild": func() error { _, err := w.owner.Rebuild(ctx, "web"); return err },
 		"set":     func() error { return w.owner.SetEnvironment(ctx, "web", "web", map[string]string{"A": "1"}, nil) },
 		"unset":   func() error { return w.owner.UnsetEnvironment(ctx, "web", "web", []string{"A"}) },
 	} {

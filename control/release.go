@@ -57,6 +57,32 @@ func (s *Service) Deploy(ctx context.Context, ref, commit string) (r berth.Relea
 	return r, err
 }
 
+// Rebuild makes a release of the commit that a deployment runs, whose images are all built anew.
+func (s *Service) Rebuild(ctx context.Context, ref string) (r berth.Release, err error) {
+	if err := s.mayBuild(ctx, ref); err != nil {
+		return r, err
+	}
+	err = s.update(ctx, func(tx Tx) error {
+		d, err := s.changeable(tx, Deploy, ref)
+		if err != nil {
+			return err
+		}
+		if r, err = rerelease(tx, d, berth.CauseRebuild); err != nil {
+			return err
+		}
+		return s.event(tx, d, "", "release.created", fmt.Sprintf("release %d builds all images of %s anew", r.Revision, short(r.Commit)))
+	})
+	return r, err
+}
+
+// mayBuild tells nobody of the machine's disks who has no business with the deployment.
+func (s *Service) mayBuild(ctx context.Context, ref string) error {
+	if err := s.view(ctx, func(tx Tx) error { _, err := s.changeable(tx, Deploy, ref); return err }); err != nil {
+		return err
+	}
+	return s.control.room()
+}
+
 func (s *Service) deployable(tx Tx, ref string) (berth.Deployment, error) {
 	d, err := s.changeable(tx, Deploy, ref)
 	if err == nil && d.Kind == berth.KindDevelopment {

@@ -211,6 +211,11 @@ func (s *fakeService) Deploy(_ context.Context, ref, commit string) (berth.Relea
 	return releases()[0], s.failing
 }
 
+func (s *fakeService) Rebuild(_ context.Context, ref string) (berth.Release, error) {
+	s.deployed = append(s.deployed, ref+" anew")
+	return releases()[0], s.failing
+}
+
 func (s *fakeService) Releases(context.Context, string) ([]berth.Release, error) {
 	return releases(), nil
 }

@@ -12,10 +12,15 @@ import (
 
 func (a *app) deployCommand() *cobra.Command {
 	var commit string
+	var rebuild bool
 	var wait waiting
 	c := leaf("deploy DEPLOYMENT", "Deploy the branch's newest commit, or another one", cobra.ExactArgs(1),
 		a.does(func(ctx context.Context, s berth.Service, args []string) error {
-			r, err := s.Deploy(ctx, args[0], commit)
+			deploy, says := func() (berth.Release, error) { return s.Deploy(ctx, args[0], commit) }, "Release %d of %s deploys %s."
+			if rebuild {
+				deploy, says = func() (berth.Release, error) { return s.Rebuild(ctx, args[0]) }, "Release %d of %s builds all images of %s anew."
+			}
+			r, err := deploy()
 			if err != nil {
 				return err
 			}
@@ -23,9 +28,11 @@ func (a *app) deployCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.afterRelease(ctx, s, d, r.Revision, wait, fmt.Sprintf("Release %d of %s deploys %s.", r.Revision, d.Slug, short(r.Commit)))
+			return a.afterRelease(ctx, s, d, r.Revision, wait, fmt.Sprintf(says, r.Revision, d.Slug, short(r.Commit)))
 		}))
 	c.Flags().StringVar(&commit, "commit", "", "commit to deploy (default: the branch's newest, fetched first)")
+	c.Flags().BoolVar(&rebuild, "rebuild", false, "build all images of the commit that runs anew, without any cache, upon what their base images are now")
+	c.MarkFlagsMutuallyExclusive("commit", "rebuild")
 	wait.flags(c)
 	return a.onDeployment(c)
 }

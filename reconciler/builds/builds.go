@@ -191,6 +191,10 @@ func (l *Loop) claim(ctx context.Context, id berth.ID) (b berth.Build, claimed b
 // shared sees to a build of the same content as another one, as when two deployments follow a branch: it
 // waits while that one runs, whose end hints at this one, and takes the image that it made meanwhile.
 func (l *Loop) shared(tx Tx, b berth.Build) (settled bool, err error) {
+	var spec build.Spec
+	if err := json.Unmarshal(b.Spec, &spec); err != nil || spec.NoCache {
+		return false, nil // one that cannot be read says so when it runs
+	}
 	running, err := tx.RunningBuilds()
 	if err != nil {
 		return false, err
@@ -226,7 +230,7 @@ func (l *Loop) build(ctx context.Context, b berth.Build) (build.Result, error) {
 		ID: b.ID, Project: b.Project, Element: b.Element, ContextDir: filepath.Join(dir, filepath.FromSlash(spec.Folder)),
 		Dockerfile: spec.Dockerfile, Name: spec.Name, Ignore: spec.Ignore,
 		Args: spec.Args, Labels: map[string]string{}, Secrets: map[string]berth.Secret{},
-		Tag: Tag(b.Project, b.ID),
+		Tag: Tag(b.Project, b.ID), NoCache: spec.NoCache,
 	}
 	maps.Copy(request.Labels, spec.Labels)
 	maps.Copy(request.Labels, l.Labels)

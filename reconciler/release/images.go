@@ -48,6 +48,7 @@ func (l *Loop) imageOf(ctx context.Context, j *job, e element, all []element, va
 	}
 	spec.Secrets = buildSecrets(values)
 	key := buildKey(spec, content)
+	spec.NoCache = j.release.Cause == berth.CauseRebuild // not part of the key: what it makes is for later releases, too
 	if img, found, err := l.built(ctx, j, key); err != nil || found {
 		return img, err
 	}
@@ -75,6 +76,10 @@ func (l *Loop) present(ctx context.Context, ref string) (image, error) {
 func (l *Loop) built(ctx context.Context, j *job, key string) (img image, found bool, err error) {
 	var b berth.Build
 	err = l.Store.View(ctx, func(tx Tx) error {
+		if j.release.Cause == berth.CauseRebuild {
+			b, found, err = ownBuild(tx, j.release.ID, key)
+			return err
+		}
 		b, found, err = tx.SucceededBuild(j.project.ID, key)
 		return err
 	})
@@ -87,6 +92,17 @@ func (l *Loop) built(ctx context.Context, j *job, key string) (img image, found 
 		img.since = b.Commit
 	}
 	return img, ok, err
+}
+
+// ownBuild finds an image that a build of this release made.
+func ownBuild(tx Tx, release berth.ID, key string) (own berth.Build, found bool, err error) {
+	all, err := tx.BuildsOfRelease(release)
+	for _, b := range all {
+		if b.Key == key && b.State == berth.BuildSucceeded {
+			own, found = b, true // oldest first
+		}
+	}
+	return own, found, err
 }
 
 // dockerfile is a Dockerfile and where it stands.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/sqlite"
@@ -229,6 +230,34 @@ func TestAnImageIsBuiltOnceAndAgainWhenItIsGone(t *testing.T) {
 	b.build(id, 8080)
 	if r := b.prepare(prod, id); r.State != berth.ReleaseStarting {
 		t.Errorf("the release is %s: %q", r.State, r.Message)
+	}
+}
+
+// A rebuild takes no image that is there, and leaves its own to those that come after it.
+func TestARebuildBuildsAllAnew(t *testing.T) {
+	b := newBench(t)
+	b.commit("c1", "diploi.yaml", head+web, "web/Dockerfile", from)
+	before := element(b.complete(prod, "c1"), "web").Image
+	id := berth.NewID()
+	b.now = b.now.Add(time.Second)
+	b.update(func(tx *sqlite.Tx) error {
+		_, err := tx.CreateRelease(berth.Release{ID: id, Deployment: prod, State: berth.ReleasePending, Commit: "c1", Cause: berth.CauseRebuild})
+		return err
+	})
+	b.prepare(prod, id)
+	rows := b.builds(id)
+	if len(rows) != 1 || !b.spec(rows[0]).NoCache {
+		t.Fatalf("builds %+v", rows)
+	}
+	b.build(id, 8080)
+	r := b.prepare(prod, id)
+	after := element(r, "web").Image
+	if r.State != berth.ReleaseStarting || after == before || len(b.builds(id)) != 1 {
+		t.Errorf("the release is %s with image %s after %d builds", r.State, after, len(b.builds(id)))
+	}
+	next := b.ask(prod, "c1")
+	if r := b.prepare(prod, next); element(r, "web").Image != after {
+		t.Errorf("the next release runs %s, not what was built anew", element(r, "web").Image)
 	}
 }
 

@@ -42,7 +42,7 @@ func (l *Loop) takeOver(tx Tx, newest berth.Release, wanted []berth.Build) error
 	for _, b := range open {
 		switch {
 		case b.Release == newest.ID:
-		case !has[b.Element] && isWanted(b, wanted):
+		case newest.Cause != berth.CauseRebuild && !has[b.Element] && isWanted(b, wanted):
 			has[b.Element] = true
 			err = tx.MoveBuild(b.ID, newest.ID)
 		default:
