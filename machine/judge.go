@@ -336,6 +336,6 @@ func checkCache(f Facts) Finding {
 	if f.Server == nil || f.Server.CacheBudget == 0 {
 		return Finding{}
 	}
-	return fine("build cache", "The engine keeps %.1f GB for builds; beyond %.1f GB the least recently used goes (berth serve --build-cache).",
+	return fine("cache", "The engine keeps %.1f GB for builds; beyond %.1f GB the least recently used goes (berth serve --build-cache).",
 		float64(f.Server.CacheBytes)/float64(gib), float64(f.Server.CacheBudget)/float64(gib))
 }

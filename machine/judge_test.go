@@ -94,6 +94,7 @@ func TestEachFaultIsFoundWithItsMend(t *testing.T) {
 		}, "domain", Warning, "AAAA"},
 		{"no IPv6", func(f *Facts) { f.Network.IPv6 = false }, "ipv6", Fine, "over IPv4"},
 		{"a taken port", func(f *Facts) { f.Ports[0].Holder = "nginx (process 42)" }, "ports", Broken, ":80 is taken by nginx (process 42)"},
+		{"a build cache", func(f *Facts) { f.Server.CacheBytes, f.Server.CacheBudget = 3<<30, 20<<30 }, "cache", Fine, "3.0 GB for builds; beyond 20.0 GB"},
 		{"no server", func(f *Facts) { f.Server = &Server{Error: "refused"} }, "server", Broken, "refused"},
 		{"a deaf listener", func(f *Facts) { f.Server.Unreachable = []string{":443: timeout"} }, "reachable", Broken, "firewall"},
 		{"an ended certificate", func(f *Facts) { f.Server.Certificate.NotAfter = noon.Add(-time.Hour) }, "certificate", Broken, "not now"},
