@@ -95,7 +95,17 @@ func (l *Loop) reaches(ctx context.Context, j *job, own string, foreign []string
 	if regexp.MustCompile(namedIn(foreign)).Match(dockerfile) {
 		return true, nil
 	}
-	return l.Git.Mentions(ctx, j.project.ID, j.release.Commit, own, pathTo(foreign))
+	same, err := l.Git.Digest(ctx, j.project.ID, j.release.Commit, own, nil)
+	if missing(err) {
+		return false, nil // the folder is not there: nothing in it leads anywhere
+	}
+	if err != nil {
+		return false, err
+	}
+	path := pathTo(foreign)
+	return l.mentions.of(string(j.project.ID)+" "+same+" "+path, func() (bool, error) { // seconds, in a large folder
+		return l.Git.Mentions(ctx, j.project.ID, j.release.Commit, own, path)
+	})
 }
 
 // manifests make a folder a project, of which the folders below may be parts.

@@ -154,6 +154,10 @@ func (t trees) Digest(_ context.Context, _ berth.ID, commit, dir string, without
 }
 
 func (t trees) Mentions(_ context.Context, _ berth.ID, commit, dir, pattern string) (bool, error) {
+	if t["searched"] == nil {
+		t["searched"] = map[string]string{}
+	}
+	t["searched"][commit] += "x" // how often
 	expression, err := regexp.CompilePOSIX(pattern)
 	if err != nil {
 		return false, err

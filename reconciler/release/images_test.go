@@ -179,6 +179,19 @@ func TestAnElementIsBuiltAnewOnlyForItsOwnChange(t *testing.T) {
 	}
 }
 
+// A large folder is searched once, however often a release is looked at.
+func TestAFolderIsSearchedOnceForItsContent(t *testing.T) {
+	base := []string{"diploi.yaml", head + web + api, "web/Dockerfile", from, "api/Dockerfile", from}
+	b := newBench(t)
+	b.commit("c1", base...)
+	b.complete(prod, "c1")
+	b.commit("c2", append(base, "api/x", "")...)
+	b.complete(prod, "c2")
+	if first, second := b.git["searched"]["c1"], b.git["searched"]["c2"]; len(first) != 2 || len(second) != 1 {
+		t.Errorf("searched %d folders of the first commit and %d of the second, want both and then the one that changed", len(first), len(second))
+	}
+}
+
 // told returns what the events of a kind say of production.
 func (b *bench) told(kind string) string {
 	b.Helper()

@@ -118,10 +118,13 @@ type Config struct {
 }
 
 // Loop prepares releases.
-type Loop struct{ Config }
+type Loop struct {
+	Config
+	mentions remembered // which folders' files lead to which others
+}
 
 // New returns the loop; Turn, Keys and Interrupt go into a reconciler.Loop.
-func New(c Config) *Loop { return &Loop{c} }
+func New(c Config) *Loop { return &Loop{Config: c} }
 
 // Keys lists every deployment.
 func (l *Loop) Keys(ctx context.Context) (ids []berth.ID, err error) {
