@@ -20,8 +20,9 @@ dist: ## a release in dist/: binaries for every system, checksums, install.sh
 test: ## everything: units, conformance on Docker, scenarios
 	@scripts/test.sh
 
-soak: ## what make test does a few times, 50 times: kills of the server (docs/soak)
+soak: ## what make test does a few times: 50 kills of the server, 30 rollouts under load (docs/soak)
 	@BERTH_SOAK=50 BERTH_TEST_MINUTES=60 BERTH_TEST_PACKAGES=./e2e scripts/test.sh -v -run '^TestKill$$'
+	@BERTH_SOAK=30 BERTH_TEST_MINUTES=60 BERTH_TEST_PACKAGES=./e2e scripts/test.sh -v -run '^TestRollout$$'
 
 check: ## what a reviewer would say by machine
 	@scripts/check.sh

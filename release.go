@@ -17,6 +17,9 @@ const (
 // CauseRebuild is the cause of a release that takes no image of an earlier build.
 const CauseRebuild = "rebuild"
 
+// CauseRollback is the cause of a release that runs what an earlier one ran.
+const CauseRollback = "rollback"
+
 // Release is revision n of a deployment: what to run, fixed for ever.
 type Release struct {
 	ID         ID           `json:"id"`
@@ -59,6 +62,9 @@ type ReleaseElement struct {
 	// Parameters are the element's resolved parameters, with tokens in place of secrets.
 	Parameters []Parameter `json:"parameters,omitempty"`
 }
+
+// PreDeploy is the workload that runs a project's berth.preDeploy: once in a release, before anything of it starts.
+const PreDeploy = "berth-pre-deploy"
 
 // Health is how a project says an element is ready (berth.health).
 // At most one of Path, Command and Port is set.

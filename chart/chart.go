@@ -27,6 +27,12 @@ type Input struct {
 	Code string
 	// AllowedHostPaths are directories that hostPath volumes may use besides Code and Values.Storage.
 	AllowedHostPaths []string
+	// Replicas is how many equal instances the project wants of each Deployment; zero: what the package says.
+	Replicas int
+	// PreDeploy is a command of the project that runs to its end once before anything of the release starts;
+	// Revision is the release's.
+	PreDeploy []string
+	Revision  int
 	// ClaimPath gives the host directory of a PersistentVolumeClaim. Nil leaves claims as they are.
 	ClaimPath func(name string, sizeBytes int64) string
 }
@@ -55,6 +61,9 @@ func Render(in Input) (Rendered, error) {
 		r.checkNames,
 		r.bindClaims,
 		r.normalise,
+		r.isolate,
+		r.scale,
+		r.preDeploy,
 		r.refuse,
 		r.connect,
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/berth-dev/berth"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -40,6 +41,10 @@ func (r *rendering) countWorkloads() {
 			r.out.Workloads[o.Name] = int(max(*o.Spec.Replicas, 0))
 		case *appsv1.StatefulSet:
 			r.out.Workloads[o.Name] = int(max(*o.Spec.Replicas, 0))
+		case *batchv1.Job:
+			if IsPreDeploy(o) {
+				r.out.Workloads[o.Name] = 1
+			}
 		}
 	}
 }

@@ -18,16 +18,17 @@ type Mount struct {
 }
 
 // AddMounts adds the mounts to the objects, in place. A container that mounts something at the
-// same path already keeps it.
+// same path already keeps it. A Deployment with a mount does not run beside its replacement any more.
 func AddMounts(objects []runtime.Object, mounts []Mount) {
+	if len(mounts) == 0 {
+		return
+	}
 	for _, o := range objects {
-		var pod *corev1.PodSpec
-		switch w := o.(type) {
-		case *appsv1.Deployment:
-			pod = &w.Spec.Template.Spec
-		case *appsv1.StatefulSet:
-			pod = &w.Spec.Template.Spec
-		default:
+		if d, ok := o.(*appsv1.Deployment); ok {
+			d.Spec.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}
+		}
+		pod := mountable(o)
+		if pod == nil {
 			continue
 		}
 		for i, m := range mounts {

@@ -26,7 +26,7 @@ func (s *Service) Rollback(ctx context.Context, ref string, revision int) (r ber
 		if err := keptVolumes(tx, d, to); err != nil {
 			return err
 		}
-		again := newRelease(d, to.Commit, "rollback")
+		again := newRelease(d, to.Commit, berth.CauseRollback)
 		again.State, again.StartingAt, again.Elements = berth.ReleaseStarting, tx.Now(), to.Elements
 		if r, err = tx.CreateRelease(again); err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/proxy"
@@ -49,8 +50,12 @@ type Config struct {
 	BuildMemory int64
 	// BuildCache is how much the engine may keep for builds, in bytes; zero: see cacheBudget.
 	BuildCache int64
-	Version    string
-	Log        *slog.Logger
+	// Standby is how long the release before stands by after another began to serve; zero: not at all.
+	Standby time.Duration
+	// Drain is how long an upgraded connection (WebSocket) stays with a replaced instance; zero: 5 minutes.
+	Drain   time.Duration
+	Version string
+	Log     *slog.Logger
 }
 
 // ACMEConfig says whom to ask for public certificates.
@@ -100,6 +105,9 @@ func (c Config) validate() error {
 		return berth.Errorf(berth.EInvalid, "--sslip must be a lower-case domain name like sslip.io, not %q", c.SSLIP)
 	case c.PublicIP != "" && !isAddress(c.PublicIP):
 		return berth.Errorf(berth.EInvalid, "--public-ip must be an address like 203.0.113.9, not %q", c.PublicIP)
+	}
+	if c.Standby < 0 || c.Standby > time.Hour || c.Drain < 0 || c.Drain > 24*time.Hour {
+		return berth.Errorf(berth.EInvalid, "--standby takes up to 1h and --drain up to 24h")
 	}
 	if err := c.ACME.validate(); err != nil {
 		return err

@@ -315,7 +315,7 @@ func (d *Daemon) openRouting(context.Context) error {
 	console := d.welcome.Login(d.repositories(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.api.ServeHTTP(w, r) })))
 	d.ingress = ingress.New(ingress.Config{
 		Store:  watched[ingress.Tx]{storeFor[ingress.Tx]{d.store, func(tx *sqlite.Tx) ingress.Tx { return tx }}},
-		Dialer: d.engine, Proxy: d.proxy, RunDir: d.dirs.run, HostName: d.names.host, Hold: holdRequests,
+		Dialer: d.engine, Proxy: d.proxy, RunDir: d.dirs.run, HostName: d.names.host, Hold: holdRequests, Drain: d.config.Drain,
 		Handlers: map[string]http.Handler{d.names.console(): console}, Deployments: d.syncCore, Hosts: d.certs.Want,
 		Ports: standIns(d.httpListener.Addr(), d.httpsListener.Addr()), Log: d.log,
 	})

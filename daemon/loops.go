@@ -9,6 +9,7 @@ import (
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/git"
 	"github.com/berth-dev/berth/images"
+	"github.com/berth-dev/berth/machine"
 	"github.com/berth-dev/berth/packages"
 	"github.com/berth-dev/berth/reconciler"
 	"github.com/berth-dev/berth/reconciler/builds"
@@ -44,7 +45,8 @@ func (d *Daemon) openLoops(ctx context.Context) error {
 	d.moves = d.newMigrationLoop()
 	keep := deployments.New(deployments.Config{
 		Store:  storeFor[deployments.Tx]{d.store, func(tx *sqlite.Tx) deployments.Tx { return tx }},
-		Engine: d.engine, Volumes: d.volumes, Drained: d.ingress.Drained, Storage: d.storageOf(watch), HostName: d.names.host,
+		Engine: d.engine, Volumes: d.volumes, Drained: d.ingress.Drained, Standby: d.config.Standby,
+		Answered: d.answered, AnsweredLately: d.answeredLately, MemoryIsShort: machine.MemoryIsShort, Storage: d.storageOf(watch), HostName: d.names.host,
 		Forget: d.forget, Deleted: func(berth.ID) { d.loops.garbage.Hint("") }, Lock: d.loops.locks.Lock, Now: time.Now, Log: d.log,
 	})
 	build := builds.New(builds.Config{

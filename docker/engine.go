@@ -197,7 +197,7 @@ func (t *turn) wanted() []plan.Wanted {
 	for _, key := range t.order {
 		p := t.templates[key]
 		out = append(out, plan.Wanted{
-			Key: key, Hash: p.Hash, Replicas: p.Replicas, Overlap: p.Overlap, Tier: p.Tier, Once: p.Once, Held: p.Held,
+			Key: key, Hash: p.Hash, Replicas: p.Replicas, Overlap: p.Overlap, Tier: p.Tier, Once: p.Once, Gate: p.Gate, Held: p.Held,
 			Halted: t.halted(p.Element) != "",
 		})
 	}

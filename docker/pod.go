@@ -15,7 +15,8 @@ type pod struct {
 	Overlap    bool
 	Tier       int
 	Once       bool
-	Held       bool            `json:"-"` // no part of the hash
+	Gate       bool            `json:"-"` // no part of the hash
+	Held       bool            `json:"-"` // the same
 	Containers []containerSpec // init containers first
 	Volumes    map[string]volume
 	Redirects  []redirect

@@ -106,6 +106,7 @@ func (el *element) controller(o runtime.Object) (*pod, error) {
 		p.Replicas = replicas(o.Spec.Replicas)
 	case *batchv1.Job:
 		p.Workload, template, p.Once = o.Name, o.Spec.Template, true
+		p.Gate = o.Name == berth.PreDeploy
 	case *corev1.ConfigMap, *corev1.Secret, *corev1.Service, *networkingv1.Ingress, *corev1.PersistentVolumeClaim:
 		return nil, nil
 	case *batchv1.CronJob:

@@ -23,12 +23,13 @@ type server struct {
 	http, https int
 	flags       []string // besides those that every server under test has
 	volumes     string   // the kind of store to begin with
+	standby     string   // how long what served stands by
 	process     *os.Process
 	ended       chan error
 }
 
 func newServer(bin, data string) (*server, error) {
-	s := &server{bin: bin, data: data, volumes: "directories"}
+	s := &server{bin: bin, data: data, volumes: "directories", standby: "3s"}
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func (s *server) start() error {
 	defer log.Close()
 	cmd := exec.Command(s.berth(), append([]string{"serve", "--data", s.data, "--domain", "berth.localhost",
 		"--http", "127.0.0.1:" + strconv.Itoa(s.http), "--https", "127.0.0.1:" + strconv.Itoa(s.https),
-		"--volumes", s.volumes, "--agent", filepath.Join(s.bin, "berth-agent")}, s.flags...)...)
+		"--volumes", s.volumes, "--standby", s.standby, "--agent", filepath.Join(s.bin, "berth-agent")}, s.flags...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), s.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

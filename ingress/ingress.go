@@ -53,8 +53,10 @@ type Config struct {
 	// Hold is how long a request waits for an element whose instance is being replaced and could not run
 	// beside the new one. Zero: not at all.
 	Hold time.Duration
-	Now  func() time.Time // nil: time.Now
-	Log  *slog.Logger     // nil: none
+	// Drain is how long an upgraded connection stays with a replaced instance; zero: the proxy's default.
+	Drain time.Duration
+	Now   func() time.Time // nil: time.Now
+	Log   *slog.Logger     // nil: none
 }
 
 // Ingress applies what the store says. Its methods are safe for concurrent use.
@@ -130,7 +132,7 @@ func (i *Ingress) Refresh(ctx context.Context) error {
 	// The files first: an instance that both leave has drained once the proxy says so.
 	named := map[string]bool{}
 	failed := i.writeNames(states, named)
-	table := buildTable(states, tableContext{hostName: i.config.HostName, handlers: i.config.Handlers, dial: i.config.Dialer.Dial, hold: i.config.Hold, now: now})
+	table := buildTable(states, tableContext{hostName: i.config.HostName, handlers: i.config.Handlers, dial: i.config.Dialer.Dial, hold: i.config.Hold, drain: i.config.Drain, now: now})
 	i.apply(table, named, now)
 	if i.config.Deployments != nil {
 		i.config.Deployments(idsOf(states))

@@ -21,6 +21,7 @@ type tableContext struct {
 	handlers map[string]http.Handler
 	dial     func(ctx context.Context, instance string, port int) (net.Conn, error)
 	hold     time.Duration
+	drain    time.Duration
 	now      time.Time
 }
 
@@ -74,6 +75,7 @@ func (c tableContext) routeOf(s state, h berth.Host) *proxy.Route {
 		return &proxy.Route{Redirect: c.hostName(h.RedirectTo)}
 	}
 	route := &proxy.Route{Page: s.page(h.Element)}
+	route.Grace = c.drain
 	if s.isLive() {
 		route.Grace = liveGrace
 	}

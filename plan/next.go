@@ -20,6 +20,8 @@ const drainingGenerations = 2
 //     routed (an internal API, a database that vanished from the stack) may still serve what is.
 //   - Without Overlap older instances end at once. So does everything when nothing is wanted, and all of a
 //     key that is halted.
+//   - While a gate is not done, what has run with the wanted hash before is replaced when it ends, and all else
+//     stays as it is.
 //   - An exited instance is kept until its replacement exists, a finished job for good.
 //
 // The order of wanted (within a tier) is the order of starts; the order of observed does not matter.
@@ -186,10 +188,10 @@ func (t *turn) endsFirst(o Observed) bool {
 	w, ok := t.byKey[o.Key]
 	if !ok {
 		return slices.ContainsFunc(t.wanted, func(w Wanted) bool {
-			return !w.Held && t.takesOver(w) && element(w.Key) == element(o.Key)
+			return !w.Held && !t.gated(w) && t.takesOver(w) && element(w.Key) == element(o.Key)
 		})
 	}
-	return w.Halted || !w.Held && !w.Overlap && (o.Hash != w.Hash || o.Slot < w.Replicas)
+	return w.Halted || !w.Held && !t.gated(w) && !w.Overlap && (o.Hash != w.Hash || o.Slot < w.Replicas)
 }
 
 // takesOver reports whether w is a new workload that may not run beside what its element ran under other
@@ -237,7 +239,7 @@ func (t *turn) startMissing() {
 			continue
 		}
 		for slot := range w.Replicas {
-			if _, held := t.holder(w, slot); held || t.done(w, slot) || t.crowded(w, slot) {
+			if _, held := t.holder(w, slot); held || t.done(w, slot) || t.crowded(w, slot) || t.gated(w) && !t.ran(w, slot) {
 				continue
 			}
 			t.startAfterBackoff(w, slot)
@@ -261,6 +263,18 @@ func (t *turn) mayStart(w Wanted, i int) bool {
 		sibling := t.takesOver(w) && !t.wants(o.Key) && element(o.Key) == element(w.Key)
 		return sibling || o.Key == w.Key && o.Hash != w.Hash
 	})
+}
+
+// gated reports whether a job that has to be done first is not.
+func (t *turn) gated(w Wanted) bool {
+	return !w.Gate && slices.ContainsFunc(t.wanted, func(g Wanted) bool {
+		return g.Gate && g.Tier <= w.Tier && !t.done(g, 0)
+	})
+}
+
+// ran reports whether a slot has had an instance of the wanted hash.
+func (t *turn) ran(w Wanted, slot int) bool {
+	return slices.ContainsFunc(t.slots[slotID{w.Key, slot}], func(o Observed) bool { return o.Hash == w.Hash })
 }
 
 func (t *turn) wants(key string) bool {

@@ -56,6 +56,8 @@ func recreated(key, hash string) Wanted { return Wanted{Key: key, Hash: hash, Re
 
 func job(key, hash string) Wanted { return Wanted{Key: key, Hash: hash, Replicas: 1, Once: true} }
 
+func gate(key, hash string) Wanted { w := job(key, hash); w.Gate = true; return w }
+
 func held(w Wanted) Wanted { w.Held = true; return w }
 
 func tier(n int, w Wanted) Wanted { w.Tier = n; return w }
@@ -112,6 +114,20 @@ func TestNext(t *testing.T) {
 		{name: "what is held does not keep others from starting", wanted: ws{held(recreated("api/app", "v1")), overlapping("web/app", "v1")},
 			do: ops{start("web/app", "v1", 0, 1)}},
 		{name: "what runs of what is held runs on", wanted: ws{held(recreated("web/app", "v2"))}, observed: is{old}},
+
+		// Gates.
+		{name: "nothing starts before the gate is done", wanted: ws{gate("api/migrate", "v1"), overlapping("web/app", "v1")},
+			do: ops{start("api/migrate", "v1", 0, 1)}},
+		{name: "nothing ends for what a gate holds back", wanted: ws{gate("api/migrate", "v2"), recreated("web/app", "v2")},
+			observed: is{old}, do: ops{start("api/migrate", "v2", 0, 1)}},
+		{name: "what ran before the gate is replaced when it ends", wanted: ws{gate("api/migrate", "v2"), overlapping("web/app", "v1")},
+			observed: is{instance("m", "api/migrate", "v2", unready), instance("a", "web/app", "v1", exited(time.Hour, time.Hour))},
+			do:       ops{start("web/app", "v1", 0, 2)}},
+		{name: "what lies below a gate does not wait for it", wanted: ws{tier(1, gate("api/migrate", "v2")), recreated("db/app", "v1")},
+			do: ops{start("db/app", "v1", 0, 1)}},
+		{name: "the gate done, all starts", wanted: ws{gate("api/migrate", "v2"), overlapping("web/app", "v2")},
+			observed: is{old, instance("m", "api/migrate", "v2", exited(time.Second, time.Second), succeeded)},
+			do:       ops{start("web/app", "v2", 0, 2)}},
 
 		// Tiers.
 		{name: "a higher tier waits for the first start of a lower one",

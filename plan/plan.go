@@ -17,6 +17,9 @@ type Wanted struct {
 	Tier int
 	// Once marks a Job: an instance that ended with success is done, not replaced.
 	Once bool
+	// Gate marks a Job that opens the way: before it is done nothing else of its tier or a higher one starts
+	// with a new hash, and nothing ends for it.
+	Gate bool
 	// Held keeps new instances from being started: what they need is on its way.
 	Held bool
 	// Halted asks for no instance for now: live ones end, none starts, and the slots stay unfilled.

@@ -4,12 +4,42 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 )
 
 // Answers counts what has become of the requests that a target answered since it came into a table.
 type Answers struct {
 	Requests uint64 // finished, upgraded ones included
 	Failures uint64 // of these: a status of 5xx, or no answer at all
+}
+
+// lately is Answers of the last minute, by slices of ten seconds.
+type lately [7]struct {
+	slice int64 // of Unix time
+	Answers
+}
+
+const sliceSeconds = 10
+
+func (l *lately) add(now time.Time, failed bool) {
+	slice := now.Unix() / sliceSeconds
+	at := &l[slice%int64(len(l))]
+	if at.slice != slice {
+		at.slice, at.Answers = slice, Answers{}
+	}
+	at.add(failed)
+}
+
+// sum is what the six whole slices before now and the present one have.
+func (l *lately) sum(now time.Time) (sum Answers) {
+	oldest := now.Unix()/sliceSeconds - int64(len(l)) + 1
+	for _, at := range l {
+		if at.slice >= oldest {
+			sum.Requests += at.Requests
+			sum.Failures += at.Failures
+		}
+	}
+	return sum
 }
 
 func (a *Answers) add(failed bool) {
@@ -31,6 +61,27 @@ func (p *Proxy) Answers(id string) (sum Answers) {
 		}
 	}
 	return sum
+}
+
+// AnswersLately returns the counts of the last minute (60 to 70 s) of all targets of an ID.
+func (p *Proxy) AnswersLately(id string) (sum Answers) {
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, t := range p.targets {
+		if key.id == id {
+			last := t.lately.sum(now)
+			sum.Requests += last.Requests
+			sum.Failures += last.Failures
+		}
+	}
+	return sum
+}
+
+// count notes one more answer. Proxy.mu is held.
+func (t *target) count(failed bool) {
+	t.answers.add(failed)
+	t.lately.add(time.Now(), failed)
 }
 
 // answered reports whether the flight says anything about its target.

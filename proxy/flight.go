@@ -108,7 +108,7 @@ func (p *Proxy) claimAnother(f *flight) bool {
 	if next == nil {
 		return false
 	}
-	f.target.answers.add(true)
+	f.target.count(true)
 	p.move(f, next)
 	return true
 }
@@ -117,7 +117,7 @@ func (p *Proxy) release(f *flight) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if f.target != nil && f.answered() {
-		f.target.answers.add(f.failed || f.status >= http.StatusInternalServerError)
+		f.target.count(f.failed || f.status >= http.StatusInternalServerError)
 	}
 	p.move(f, nil)
 }
@@ -168,6 +168,7 @@ type target struct {
 	flights         map[*flight]struct{}
 	grace, patience time.Duration
 	answers         Answers
+	lately          lately
 
 	left      bool // the applied table is without it
 	graceOver bool

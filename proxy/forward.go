@@ -120,13 +120,14 @@ func (p *Proxy) roundTrip(r *http.Request) (*http.Response, error) {
 	if f == nil {
 		return nil, errors.New("round trip: the request has no flight")
 	}
+	again := secondChance{began: time.Now()}
 	for {
 		attempt := *r
 		if r.Body != nil {
 			attempt.Body = keptOpen{r.Body}
 		}
 		response, err := f.target.transport.RoundTrip(&attempt)
-		if err == nil || !isRepeatable(r, err) || !p.claimAnother(f) {
+		if err == nil || !isRepeatable(r, err) || !p.claimAnother(f) && !p.claimAfterChange(r, f, &again) {
 			return response, err
 		}
 	}

@@ -16,9 +16,9 @@ const extension = "berth"
 
 var (
 	elementExtension = []string{"context", "storage", "health", "preDeploy", "cron", "actions", "replicas", "private", "ignore"}
-	fileExtension    = []string{"stages", "preDeploy", "cron", "actions", "private", "ignore"}
+	fileExtension    = []string{"stages", "cron", "actions", "private", "ignore"}
 	// notYet are keys whose issue has not landed.
-	notYet = []string{"preDeploy", "cron", "actions", "replicas", "private", "ignore"}
+	notYet = []string{"cron", "actions", "private", "ignore"}
 
 	storageKeys = keys{known: []string{"identifier", "path", "size"}}
 	healthKeys  = keys{known: []string{"path", "command", "port", "timeout"}}
@@ -42,9 +42,18 @@ func (e *Element) extend(v value) {
 	if o.has("health") {
 		e.Health = health(o.get("health"))
 	}
+	if o.has("replicas") {
+		e.Replicas = int(o.get("replicas").integer(1, maxReplicas))
+	}
+	if o.has("preDeploy") {
+		e.PreDeploy = command(o.get("preDeploy"))
+	}
 	e.Private = o.get("private").boolean()
 	e.Context = buildContext(o.get("context"))
 }
+
+// maxReplicas bounds what one element may ask of a machine.
+const maxReplicas = 20
 
 // buildContext reads the folder that an element's own Dockerfile is built in, "" for the repository's root.
 func buildContext(v value) string {
@@ -62,6 +71,7 @@ func buildContext(v value) string {
 func fileStages(v value) []berth.Stage {
 	o := v.object(keys{known: fileExtension, moved: map[string]string{
 		"storage": "berth.storage of an element", "health": "berth.health of an element", "replicas": "berth.replicas of an element",
+		"preDeploy": "berth.preDeploy of an element",
 	}})
 	warnNotYet(o)
 	if !o.has("stages") {

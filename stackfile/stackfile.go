@@ -88,6 +88,8 @@ type Element struct {
 	ContainerCommands Commands
 	Storage           []Storage
 	Health            *berth.Health
+	Replicas          int      // equal instances in build stages; zero: as many as the package says
+	PreDeploy         []string // runs once in each release before its element starts, in build stages
 	Private           bool
 	Context           string // of builds by the element's own Dockerfile, with a leading slash; "" is the repository's root
 	Pos               Position

@@ -21,7 +21,7 @@ func TestParseProjectWarns(t *testing.T) {
 		"wild top keys":       {head + "version: \"1\"\nname: x\ndescription: y\n", []string{"diploi.yaml:5:1: version: is not part of the format", "diploi.yaml:6:1: name: is not part", "diploi.yaml:7:1: description: is not part"}},
 		"env.static":          {head + "    env: {static: [{name: A, value: b}]}\n", []string{"diploi.yaml:5:11: components[0].env.static: is not part of the format"}},
 		"containerCommands":   {head + "    containerCommands: {dev: npm run dev}\n", []string{"diploi.yaml:5:25: components[0].containerCommands.dev: is not part"}},
-		"not yet":             {head + "    berth: {replicas: 2, cron: [], private: true}\n", []string{"diploi.yaml:5:23: components[0].berth.replicas: is not supported yet", "diploi.yaml:5:32: components[0].berth.cron: is not supported yet", "diploi.yaml:5:45: components[0].berth.private: is not supported yet: the element's hosts are public"}},
+		"not yet":             {head + "    berth: {cron: [], private: true}\n", []string{"diploi.yaml:5:19: components[0].berth.cron: is not supported yet", "diploi.yaml:5:32: components[0].berth.private: is not supported yet: the element's hosts are public"}},
 		"not yet of the file": {head + "berth: {actions: [], ignore: x}\n", []string{"diploi.yaml:5:18: berth.actions: is not supported yet", "diploi.yaml:5:30: berth.ignore: is not supported yet"}},
 		"an undotted import":  {head + "    env: {include: [POSTGRES_USER]}\n", []string{"diploi.yaml:5:21: components[0].env.include[0]: names no element and is ignored; write element.POSTGRES_USER"}},
 		"a long port name":    {head + "    hosts: [{identifier: administrator-ui}]\n", []string{"diploi.yaml:5:26: components[0].hosts[0].identifier: is longer than 15 characters"}},

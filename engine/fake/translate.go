@@ -72,7 +72,7 @@ func demandOf(w engine.Workload, e engine.Element, object runtime.Object) (deman
 	case *appsv1.StatefulSet:
 		return newDemand(e, o, o.Spec.Template, plan.Wanted{Replicas: replicas(o.Spec.Replicas)}), true, nil
 	case *batchv1.Job:
-		return newDemand(e, o, o.Spec.Template, plan.Wanted{Replicas: 1, Once: true}), true, nil
+		return newDemand(e, o, o.Spec.Template, plan.Wanted{Replicas: 1, Once: true, Gate: o.Name == berth.PreDeploy}), true, nil
 	case *batchv1.CronJob, *corev1.Service, *corev1.ConfigMap, *corev1.Secret,
 		*corev1.PersistentVolumeClaim, *networkingv1.Ingress:
 		return demand{}, false, nil

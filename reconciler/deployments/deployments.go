@@ -54,6 +54,13 @@ type Config struct {
 	Volumes Volumes
 	// Drained reports that no proxy routes to an instance and no request of it is in flight.
 	Drained func(instance string) bool
+	// Standby is how long the release before stands by after another one began to serve; zero: not at all.
+	Standby time.Duration
+	// Answered and AnsweredLately count the requests that an instance answered, since it is routed to and in
+	// the last minute, and those of them that failed.
+	Answered, AnsweredLately func(instance string) (requests, failures uint64)
+	// MemoryIsShort reports that the machine has no memory for instances that only stand by.
+	MemoryIsShort func() bool
 	// Storage says of an element whose volumes hold too much why, and whether it may not run for that.
 	// Empty: there is nothing to say.
 	Storage func(deployment berth.ID, element string) (why string, stop bool)
@@ -76,10 +83,13 @@ type Loop struct {
 
 	mu     sync.Mutex
 	rested map[berth.ID]time.Time // when a stopped deployment was last seen so
+	trials map[berth.ID]*trial    // of what began to serve lately
 }
 
 // New returns the loop; Turn and Keys go into a reconciler.Loop.
-func New(c Config) *Loop { return &Loop{Config: c, started: c.Now(), rested: map[berth.ID]time.Time{}} }
+func New(c Config) *Loop {
+	return &Loop{Config: c, started: c.Now(), rested: map[berth.ID]time.Time{}, trials: map[berth.ID]*trial{}}
+}
 
 // awakeSince is since when a deployment could start without a break: neither the time that the server
 // was down nor the time that the deployment was stopped counts against a release.
@@ -121,7 +131,8 @@ type snapshot struct {
 	deployment berth.Deployment
 	target     *berth.Release // nil: nothing is complete yet
 	observed   berth.Observed
-	cloning    bool // what runs the code has to wait for it
+	cloning    bool           // what runs the code has to wait for it
+	standby    *berth.Release // what served before the target, while it may have to again
 }
 
 func (l *Loop) read(ctx context.Context, id berth.ID) (s snapshot, err error) {
@@ -138,6 +149,9 @@ func (l *Loop) read(ctx context.Context, id berth.ID) (s snapshot, err error) {
 				return err
 			}
 			s.cloning = !berth.HasCode(volumes)
+		}
+		if s.standby, err = l.readStandby(tx, s); err != nil {
+			return err
 		}
 		s.observed, err = tx.Observed(id)
 		return err
@@ -164,6 +178,9 @@ func readTarget(tx Tx, deployment berth.ID) (*berth.Release, error) {
 		return nil, nil
 	}
 	target, err := tx.Release(head.ID)
+	if !runsPreDeploy(target) {
+		target = withoutPreDeploy(target)
+	}
 	return &target, err
 }
 
@@ -201,6 +218,9 @@ func (l *Loop) run(ctx context.Context, s snapshot, target berth.Release) (time.
 	}
 	now := l.Now()
 	instances := instancesOf(seen.Instances)
+	if why, lost := l.lost(s, target, instances, now); lost {
+		return verdictEvery, l.regain(ctx, s, target, why)
+	}
 	crashes := countCrashes(s, instances)
 	stopped := s.deployment.Desire == berth.DesireStop
 	verdict := verdictOf(target.State)
@@ -211,6 +231,14 @@ func (l *Loop) run(ctx context.Context, s snapshot, target berth.Release) (time.
 	}
 	if err := l.record(ctx, s, target, seen, crashes, verdict, now); err != nil {
 		return 0, fmt.Errorf("record observation: %w", err)
+	}
+	if beginsToServe := verdict.state == berth.ReleaseServing && target.State != berth.ReleaseServing; beginsToServe {
+		if err := l.beginTrial(ctx, s.deployment, target, instances); err != nil {
+			return 0, fmt.Errorf("begin trial: %w", err)
+		}
+	}
+	if s.standby != nil && (seen.Again == 0 || seen.Again > trialEvery) {
+		return trialEvery, nil
 	}
 	if !stopped && verdict.state == berth.ReleaseStarting && (seen.Again == 0 || seen.Again > verdictEvery) {
 		return verdictEvery, nil // its deadline passes without any event
@@ -231,7 +259,7 @@ func (l *Loop) workload(s snapshot, target berth.Release) (engine.Workload, erro
 		Slug:       s.deployment.Slug,
 		Kind:       s.deployment.Kind,
 		Limits:     limits,
-		Drained:    l.Drained,
+		Drained:    l.drained(s),
 		Stopped:    s.deployment.Desire == berth.DesireStop,
 	}
 	for _, h := range s.deployment.Hosts {
@@ -245,6 +273,9 @@ func (l *Loop) workload(s snapshot, target berth.Release) (engine.Workload, erro
 			objects, err := chart.Unmarshal(e.Objects)
 			if err != nil {
 				return engine.Workload{}, fmt.Errorf("read objects of %s: %w", e.Identifier, err)
+			}
+			if e.Workloads[berth.PreDeploy] == 0 {
+				objects = chart.WithoutPreDeploy(objects)
 			}
 			w.Elements = append(w.Elements, engine.Element{
 				Identifier: e.Identifier, Kind: e.Kind, Objects: objects, Health: e.Health, Restarts: e.Restarts,

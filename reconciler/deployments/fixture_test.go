@@ -28,14 +28,18 @@ const shop berth.ID = "deployment"
 // bench is the loop on a real store and the fake engine, with time by hand. Nothing is routed.
 type bench struct {
 	*testing.T
-	store  *sqlite.Store
-	engine *engineWithFaults
-	images map[string]fake.Behaviour
-	loop   *deployments.Loop
-	config deployments.Config
-	now    time.Time
-	did    []string // what a removal did, in order
-	fails  map[string]error
+	store   *sqlite.Store
+	engine  *engineWithFaults
+	machine *fake.Machine
+	images  map[string]fake.Behaviour
+	loop    *deployments.Loop
+	config  deployments.Config
+	now     time.Time
+	did     []string // what a removal did, in order
+	fails   map[string]error
+	// since and lately are what the instances of an image answered; short: the machine's memory is.
+	since, lately map[string][2]uint64
+	short         bool
 }
 
 // engineWithFaults fails when a test says so.
@@ -79,7 +83,8 @@ func (b *bench) RemoveAll(context.Context, berth.ID) error { return b.do("volume
 func newBench(t *testing.T) *bench { return newBenchOf(t, berth.KindBuild) }
 
 func newBenchOf(t *testing.T, kind berth.StageKind) *bench {
-	b := &bench{T: t, now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), images: map[string]fake.Behaviour{}, fails: map[string]error{}}
+	b := &bench{T: t, now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), images: map[string]fake.Behaviour{}, fails: map[string]error{},
+		since: map[string][2]uint64{}, lately: map[string][2]uint64{}}
 	now := func() time.Time { return b.now }
 	var err error
 	if b.store, err = sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "berth.db"), now); err != nil {
@@ -90,12 +95,15 @@ func newBenchOf(t *testing.T, kind berth.StageKind) *bench {
 			t.Error(err)
 		}
 	})
-	b.engine = &engineWithFaults{bench: b, Engine: fake.New(fake.Config{Now: now, Images: b.images,
+	b.machine = fake.NewMachine()
+	b.engine = &engineWithFaults{bench: b, Engine: fake.New(fake.Config{Machine: b.machine, Now: now, Images: b.images,
 		Backoff: plan.Backoff{Min: time.Second, Max: time.Minute, Steady: time.Minute}})}
 	locks := &reconciler.Locks{}
 	b.config = deployments.Config{
 		Storage: func(berth.ID, string) (string, bool) { return "", false },
 		Store:   storeFor{b.store}, Engine: b.engine, Volumes: b, Drained: func(string) bool { return true },
+		Standby:  time.Minute,
+		Answered: b.answers(b.since), AnsweredLately: b.answers(b.lately), MemoryIsShort: func() bool { return b.short },
 		HostName: func(label string) string { return label + ".berth.test" },
 		Forget:   func(context.Context, berth.ID) error { return b.do("files") },
 		Deleted:  func(berth.ID) { b.did = append(b.did, "told") },
@@ -110,6 +118,18 @@ func newBenchOf(t *testing.T, kind berth.StageKind) *bench {
 			Kind: kind, Stage: "production", Size: "S", Desire: berth.DesireRun})
 	})
 	return b
+}
+
+// answers looks up what the release that an instance belongs to answered: "1" for the first.
+func (b *bench) answers(of map[string][2]uint64) func(string) (uint64, uint64) {
+	return func(instance string) (requests, failures uint64) {
+		for _, i := range b.observed().Instances {
+			if n := of[i.Hash]; i.ID == instance {
+				return n[0], n[1]
+			}
+		}
+		return 0, 0
+	}
 }
 
 // restart gives the loop a new server.

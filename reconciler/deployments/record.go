@@ -137,7 +137,7 @@ func newlyEnded(s snapshot, now []berth.InstanceStatus) (ended []berth.InstanceS
 		before[i.ID] = i.State
 	}
 	for _, i := range now {
-		if i.State == berth.InstanceExited && i.Wanted && !i.Ready && before[i.ID] != berth.InstanceExited {
+		if i.State == berth.InstanceExited && i.Wanted && !fulfils(i) && before[i.ID] != berth.InstanceExited {
 			ended = append(ended, i)
 		}
 	}

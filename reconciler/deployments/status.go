@@ -52,7 +52,7 @@ func statusOf(e berth.ReleaseElement, instances []berth.InstanceStatus, stopped,
 	var worst berth.InstanceStatus
 	for _, i := range instances {
 		switch {
-		case i.Ready && i.Wanted:
+		case fulfils(i) && i.Wanted:
 			have++
 		case i.Ready:
 			old++

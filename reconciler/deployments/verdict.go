@@ -56,7 +56,7 @@ func judge(r berth.Release, instances []berth.InstanceStatus, crashes map[string
 func ready(r berth.Release, instances []berth.InstanceStatus) bool {
 	have := map[string]int{}
 	for _, i := range instances {
-		if i.Wanted && i.Ready {
+		if i.Wanted && fulfils(i) {
 			have[i.Element+"/"+i.Workload]++
 		}
 	}
@@ -68,6 +68,11 @@ func ready(r berth.Release, instances []berth.InstanceStatus) bool {
 		}
 	}
 	return true
+}
+
+// fulfils reports whether an instance is what its workload is there for: ready, or of a job done.
+func fulfils(i berth.InstanceStatus) bool {
+	return i.Ready || i.Workload == berth.PreDeploy && i.Reason == "Completed"
 }
 
 func hashesOf(instances []berth.InstanceStatus) map[string]string {
@@ -82,6 +87,9 @@ func hashesOf(instances []berth.InstanceStatus) map[string]string {
 
 func crashing(instances []berth.InstanceStatus, crashes map[string]int) (why string, yes bool) {
 	for _, i := range instances {
+		if i.Workload == berth.PreDeploy && i.Wanted && i.State == berth.InstanceExited && !fulfils(i) {
+			return fmt.Sprintf("the pre-deploy command of %s failed: %s", i.Element, sentence(i)), true
+		}
 		if n := crashes[i.Hash]; i.Wanted && i.State == berth.InstanceExited && !i.Ready && n >= crashesToFail {
 			return fmt.Sprintf("%s ended %d times while starting: %s", i.Element, n, sentence(i)), true
 		}
@@ -130,7 +138,7 @@ func late(r berth.Release, instances []berth.InstanceStatus, limit time.Duration
 				if !i.Wanted || i.Element != e.Identifier || i.Workload != name {
 					continue
 				}
-				if i.Ready {
+				if fulfils(i) {
 					have++
 				} else {
 					last = i

@@ -44,6 +44,12 @@ func (l *Loop) renderElement(ctx context.Context, j *job, e element, rows []bert
 	if j.deployment.Kind == berth.KindDevelopment {
 		in.Code = l.Volumes.Path(codeVolume(j))
 	}
+	if j.deployment.Kind == berth.KindBuild {
+		in.Replicas, in.PreDeploy, in.Revision = e.Replicas, e.PreDeploy, j.release.Revision
+	}
+	if in.Replicas > 1 && len(mounts) > 0 {
+		return berth.ReleaseElement{}, berth.Errorf(berth.EUnsupported, "berth.replicas and berth.storage do not go together: instances of one element may not write to the same volume")
+	}
 	claims := map[string]berth.Volume{}
 	in.ClaimPath = func(name string, size int64) string {
 		v := berth.Volume{Deployment: j.deployment.ID, Element: e.Identifier, Identifier: name, SizeBytes: size, UID: -1, GID: -1}
