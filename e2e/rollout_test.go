@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -66,6 +67,9 @@ func newRollouts(t *testing.T) *rollouts {
 	rate, sockets := 60, 10
 	if os.Getenv("BERTH_SOAK") != "" {
 		rate, sockets = 500, 50
+	}
+	if n, err := strconv.Atoi(os.Getenv("BERTH_RATE")); err == nil && n > 0 {
+		rate = n // for a machine that has no cores for the clients too
 	}
 	r := &rollouts{t: t, source: filepath.Join(dir, "app"), sockets: sockets}
 	r.report = newReport("rollout", fmt.Sprintf("web and api in two replicas and ledger with a volume of its own, under %d requests a second at a constant rate: half on new connections, "+
@@ -281,6 +285,7 @@ func newLoad(t *testing.T, s *server, url string, rate int, seed uint64) *load {
 		transport := c.Transport.(*http.Transport)
 		transport.DisableKeepAlives, transport.MaxIdleConnsPerHost = n%2 == 0, 64
 		transport.ForceAttemptHTTP2 = n >= 2
+		transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(0) // as browsers do
 		if n < 2 {
 			transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 		}
