@@ -175,6 +175,7 @@ type LogQuery struct {
 	Tail     int           `json:"tail,omitempty"`    // newest n lines; zero: all
 	Follow   bool          `json:"follow,omitempty"`
 	Previous bool          `json:"previous,omitempty"` // the run before the present one
+	Instance string        `json:"-"`                  // empty: all
 }
 
 // LogLine is one line a container wrote.

@@ -46,7 +46,7 @@ func (d *Daemon) openLoops(ctx context.Context) error {
 	keep := deployments.New(deployments.Config{
 		Store:  storeFor[deployments.Tx]{d.store, func(tx *sqlite.Tx) deployments.Tx { return tx }},
 		Engine: d.engine, Volumes: d.volumes, Drained: d.ingress.Drained, Standby: d.config.Standby,
-		Answered: d.answered, AnsweredLately: d.answeredLately, MemoryIsShort: machine.MemoryIsShort, Storage: d.storageOf(watch), HostName: d.names.host,
+		Answered: d.answered, AnsweredLately: d.answeredLately, LastLines: d.lastLines, MemoryIsShort: machine.MemoryIsShort, Storage: d.storageOf(watch), HostName: d.names.host,
 		Forget: d.forget, Deleted: func(berth.ID) { d.loops.garbage.Hint("") }, Lock: d.loops.locks.Lock, Now: time.Now, Log: d.log,
 	})
 	build := builds.New(builds.Config{

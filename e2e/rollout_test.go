@@ -206,7 +206,7 @@ func (r *rollouts) failing() {
 	for _, c := range []struct{ name, file, content, why string }{
 		{"it never becomes ready", "web/mood.txt", "never ready", "web was not ready 20s after its start"},
 		{"it ends after 10 s", "web/mood.txt", "ends after 10 s", "serves again"},
-		{"its migration fails", "api/migration.txt", "broken", "the pre-deploy command of api failed"},
+		{"its migration fails", "api/migration.txt", "broken", "the pre-deploy command of api failed: exited with code 7\n  | release "},
 		{"its second element ends", "api/mood.txt", "ends at once", "api ended 3 times"},
 	} {
 		r.load.mark()

@@ -47,7 +47,9 @@ func (l *Logs) find(ctx context.Context, deployment berth.ID, q berth.LogQuery) 
 			found = append(found, k.container)
 		}
 	}
-	found = slices.DeleteFunc(found, func(c container) bool { return q.Element != "" && c.Instance.Element != q.Element })
+	found = slices.DeleteFunc(found, func(c container) bool {
+		return q.Element != "" && c.Instance.Element != q.Element || q.Instance != "" && c.Instance.ID != q.Instance
+	})
 	slices.SortStableFunc(found, byStart)
 	if q.Previous {
 		found = previous(found)

@@ -1,7 +1,6 @@
 package deployments
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/berth-dev/berth"
@@ -41,22 +40,22 @@ type course struct {
 
 // judge decides whether the release before has to serve again: when something new ends, is not ready for ten
 // seconds, or fails more than 5 % of at least 50 requests and more than twice the share of the minute before.
-func (c *course) judge(servingAt time.Time) (why string, lost bool) {
+func (c *course) judge(servingAt time.Time) (v verdict, lost bool) {
 	after := c.now.Sub(servingAt).Round(time.Second)
 	for _, i := range c.instances {
 		if ended(c.ended, i.ID) {
-			return fmt.Sprintf("%s ended %s after it began to serve: %s", i.Element, after, sentence(i)), true
+			return failedBy(i, "%s ended %s after it began to serve: %s", i.Element, after, sentence(i)), true
 		}
 	}
 	for _, i := range c.instances {
 		if since, late := c.notReady(i); late {
-			return fmt.Sprintf("%s has not been ready for %s, %s after it began to serve: %s", i.Element, c.now.Sub(since).Round(time.Second), after, sentence(i)), true
+			return failedBy(i, "%s has not been ready for %s, %s after it began to serve: %s", i.Element, c.now.Sub(since).Round(time.Second), after, sentence(i)), true
 		}
 	}
 	if c.since.requests >= answersToJudge && c.since.share() > 0.05 && c.since.share() > 2*c.before.share() {
-		return fmt.Sprintf("%d of its first %d requests failed, against %.1f %% in the minute before", c.since.failures, c.since.requests, 100*c.before.share()), true
+		return failedBy(berth.InstanceStatus{}, "%d of its first %d requests failed, against %.1f %% in the minute before", c.since.failures, c.since.requests, 100*c.before.share()), true
 	}
-	return "", false
+	return verdict{}, false
 }
 
 func ended(list []berth.InstanceStatus, id string) bool {

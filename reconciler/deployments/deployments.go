@@ -61,6 +61,8 @@ type Config struct {
 	Answered, AnsweredLately func(instance string) (requests, failures uint64)
 	// MemoryIsShort reports that the machine has no memory for instances that only stand by.
 	MemoryIsShort func() bool
+	// LastLines returns the newest n lines that an instance wrote.
+	LastLines func(ctx context.Context, deployment berth.ID, instance string, n int) ([]string, error)
 	// Storage says of an element whose volumes hold too much why, and whether it may not run for that.
 	// Empty: there is nothing to say.
 	Storage func(deployment berth.ID, element string) (why string, stop bool)
@@ -133,6 +135,7 @@ type snapshot struct {
 	observed   berth.Observed
 	cloning    bool           // what runs the code has to wait for it
 	standby    *berth.Release // what served before the target, while it may have to again
+	mayDrain   map[string]bool
 }
 
 func (l *Loop) read(ctx context.Context, id berth.ID) (s snapshot, err error) {
@@ -150,7 +153,7 @@ func (l *Loop) read(ctx context.Context, id berth.ID) (s snapshot, err error) {
 			}
 			s.cloning = !berth.HasCode(volumes)
 		}
-		if s.standby, err = l.readStandby(tx, s); err != nil {
+		if err := l.readGenerations(tx, &s); err != nil {
 			return err
 		}
 		s.observed, err = tx.Observed(id)
@@ -218,8 +221,8 @@ func (l *Loop) run(ctx context.Context, s snapshot, target berth.Release) (time.
 	}
 	now := l.Now()
 	instances := instancesOf(seen.Instances)
-	if why, lost := l.lost(s, target, instances, now); lost {
-		return verdictEvery, l.regain(ctx, s, target, why)
+	if v, lost := l.lost(s, target, instances, now); lost {
+		return verdictEvery, l.regain(ctx, s, target, v)
 	}
 	crashes := countCrashes(s, instances)
 	stopped := s.deployment.Desire == berth.DesireStop
@@ -228,6 +231,9 @@ func (l *Loop) run(ctx context.Context, s snapshot, target berth.Release) (time.
 		l.rest(s.deployment.ID, now)
 	} else {
 		verdict = judge(target, instances, crashes, s.deployment.Kind, now, l.awakeSince(s.deployment.ID))
+	}
+	if verdict.state == berth.ReleaseFailed && target.State != berth.ReleaseFailed {
+		verdict.message += l.lastLines(ctx, s, verdict)
 	}
 	if err := l.record(ctx, s, target, seen, crashes, verdict, now); err != nil {
 		return 0, fmt.Errorf("record observation: %w", err)

@@ -3,6 +3,7 @@ package deployments_test
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ type bench struct {
 	// since and lately are what the instances of an image answered; short: the machine's memory is.
 	since, lately map[string][2]uint64
 	short         bool
+	busy          map[string]bool // instances with requests in flight
 }
 
 // engineWithFaults fails when a test says so.
@@ -101,8 +103,11 @@ func newBenchOf(t *testing.T, kind berth.StageKind) *bench {
 	locks := &reconciler.Locks{}
 	b.config = deployments.Config{
 		Storage: func(berth.ID, string) (string, bool) { return "", false },
-		Store:   storeFor{b.store}, Engine: b.engine, Volumes: b, Drained: func(string) bool { return true },
-		Standby:  time.Minute,
+		Store:   storeFor{b.store}, Engine: b.engine, Volumes: b, Drained: func(id string) bool { return !b.busy[id] },
+		Standby: time.Minute,
+		LastLines: func(_ context.Context, _ berth.ID, instance string, n int) ([]string, error) {
+			return []string{"line of " + instance, strings.Repeat("é", 400)}, b.fails["lines"]
+		},
 		Answered: b.answers(b.since), AnsweredLately: b.answers(b.lately), MemoryIsShort: func() bool { return b.short },
 		HostName: func(label string) string { return label + ".berth.test" },
 		Forget:   func(context.Context, berth.ID) error { return b.do("files") },

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/berth-dev/berth"
@@ -109,7 +110,8 @@ func releaseEvent(d berth.Deployment, r berth.Release) berth.Event {
 	case berth.ReleaseServing:
 		e.Message = fmt.Sprintf("release %d serves", r.Revision)
 	case berth.ReleaseFailed:
-		e.Message = fmt.Sprintf("release %d failed: %s", r.Revision, r.Message)
+		why, _, _ := strings.Cut(r.Message, "\n") // what programs wrote stays with the release
+		e.Message = fmt.Sprintf("release %d failed: %s", r.Revision, why)
 	default:
 		e.Message = fmt.Sprintf("release %d is %s", r.Revision, r.State)
 	}

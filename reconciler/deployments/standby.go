@@ -3,6 +3,7 @@ package deployments
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/berth-dev/berth"
@@ -19,16 +20,20 @@ type trial struct {
 	off     bool                 // nothing stands by
 }
 
-// readStandby finds what served before the target, while that is on trial.
-func (l *Loop) readStandby(tx Tx, s snapshot) (*berth.Release, error) {
-	if s.deployment.Kind != berth.KindBuild || s.deployment.Desire != berth.DesireRun || !l.onTrial(s.target) {
-		return nil, nil
+// readGenerations finds what served before the target, while that is on trial, and what may still drain.
+func (l *Loop) readGenerations(tx Tx, s *snapshot) error {
+	if s.deployment.Kind != berth.KindBuild || s.target == nil {
+		return nil
 	}
 	heads, err := tx.Releases(s.deployment.ID, releasesLookedAt)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return servedBefore(heads, s.target.ID), nil
+	s.mayDrain = mayDrain(heads, s.target.ID)
+	if s.deployment.Desire == berth.DesireRun && l.onTrial(s.target) {
+		s.standby = servedBefore(heads, s.target.ID)
+	}
+	return nil
 }
 
 func (l *Loop) onTrial(target *berth.Release) bool {
@@ -36,31 +41,23 @@ func (l *Loop) onTrial(target *berth.Release) bool {
 }
 
 // servedBefore is the release that the target took over from: of the older ones the last to begin to serve.
-func servedBefore(newestFirst []berth.Release, target berth.ID) (before *berth.Release) {
-	older := false
-	for i := range newestFirst {
-		r := &newestFirst[i]
-		if r.ID == target {
-			older = true
-			continue
-		}
-		if older && r.State == berth.ReleaseSuperseded && !r.ServingAt.IsZero() && (before == nil || r.ServingAt.After(before.ServingAt)) {
-			before = r
-		}
-	}
-	return before
+func servedBefore(newestFirst []berth.Release, target berth.ID) *berth.Release {
+	at := slices.IndexFunc(newestFirst, func(r berth.Release) bool { return r.ID == target })
+	return lastToServe(slices.DeleteFunc(slices.Clone(newestFirst[at+1:]), func(r berth.Release) bool {
+		return r.State != berth.ReleaseSuperseded || r.ServingAt.IsZero()
+	}))
 }
 
-// drained keeps what stands by from being stopped.
-func (l *Loop) drained(s snapshot) func(instance string) bool {
+// standingBy are the instances that stand by now.
+func (l *Loop) standingBy(s snapshot) map[string]bool {
 	if s.standby == nil || l.trialOf(s.deployment.ID, s.target.ID).off {
-		return l.Drained
+		return nil
 	}
-	standing, whole := standing(*s.standby, *s.target, s.observed.Instances)
+	ids, whole := standing(*s.standby, *s.target, s.observed.Instances)
 	if !whole {
-		return l.Drained
+		return nil
 	}
-	return func(instance string) bool { return !standing[instance] && l.Drained(instance) }
+	return ids
 }
 
 // standing are the instances that only the release before has. whole is false when it could not serve again
@@ -127,16 +124,16 @@ func (l *Loop) beginTrial(ctx context.Context, d berth.Deployment, target berth.
 }
 
 // lost decides whether the release before has to serve again, while it can.
-func (l *Loop) lost(s snapshot, target berth.Release, instances []berth.InstanceStatus, now time.Time) (why string, lost bool) {
+func (l *Loop) lost(s snapshot, target berth.Release, instances []berth.InstanceStatus, now time.Time) (v verdict, lost bool) {
 	if s.standby == nil {
 		if !l.onTrial(&target) {
 			l.forgetTrial(s.deployment.ID)
 		}
-		return "", false
+		return verdict{}, false
 	}
 	t := l.trialOf(s.deployment.ID, target.ID)
 	if _, whole := standing(*s.standby, target, instances); t.off || !whole {
-		return "", false
+		return verdict{}, false
 	}
 	c := course{ended: newlyEnded(s, instances), instances: changed(*s.standby, target, instances), before: t.before, now: now}
 	for _, i := range c.instances {
@@ -158,15 +155,16 @@ func changed(before, target berth.Release, instances []berth.InstanceStatus) (ou
 }
 
 // regain gives the traffic back to the release before: the one that was on trial has failed.
-func (l *Loop) regain(ctx context.Context, s snapshot, target berth.Release, why string) error {
+func (l *Loop) regain(ctx context.Context, s snapshot, target berth.Release, v verdict) error {
 	l.forgetTrial(s.deployment.ID)
+	lines := l.lastLines(ctx, s, v)
 	return l.Store.Update(ctx, func(tx Tx) error {
 		newest, before, err := bothOf(tx, target.ID, s.standby.ID)
 		if err != nil || newest.State != berth.ReleaseServing || before.State != berth.ReleaseSuperseded {
 			return err // a newer release took over meanwhile
 		}
 		newest.State, newest.Step = berth.ReleaseFailed, ""
-		newest.Message = fmt.Sprintf("%s; release %d serves again", why, before.Revision)
+		newest.Message = fmt.Sprintf("%s; release %d serves again%s", v.message, before.Revision, lines)
 		before.State, before.Message = berth.ReleaseServing, ""
 		for _, r := range []berth.Release{newest, before} {
 			r.Elements = nil

@@ -230,3 +230,47 @@ func TestAReleaseFailsWithItsPreDeployCommand(t *testing.T) {
 		t.Errorf("what served was touched: %+v", o.Instances)
 	}
 }
+
+func TestAFailedReleaseShowsWhatItsInstanceWroteLast(t *testing.T) {
+	b := newBench(t)
+	b.images["web:1"] = crashes
+	id := b.release(berth.ReleaseStarting, "web:1")
+	b.run(time.Minute)
+	r := b.state(id)
+	why, lines, _ := strings.Cut(r.Message, "\n")
+	if !strings.Contains(why, "web ended 3 times") || !strings.HasPrefix(lines, "  | line of ") || !strings.HasSuffix(lines, "\n  | "+strings.Repeat("é", 150)+"…") {
+		t.Errorf("the message is %q", r.Message)
+	}
+	b.view(func(tx *sqlite.Tx) error {
+		events, err := tx.Events(berth.Everything(), "", 0, 0)
+		for _, e := range events {
+			if strings.Contains(e.Message, "line of") {
+				t.Errorf("an event has what the program wrote: %s", e.Message)
+			}
+		}
+		return err
+	})
+}
+
+func TestTheOldestOfThreeDrainingReleasesIsCut(t *testing.T) {
+	b := newBench(t)
+	b.busy = map[string]bool{}
+	var oldest string
+	for _, image := range []string{"web:1", "web:2", "web:3", "web:4"} {
+		id := b.release(berth.ReleaseStarting, image)
+		b.run(10 * time.Second)
+		if r := b.state(id); r.State != berth.ReleaseServing {
+			t.Fatalf("release %d is %s: %s", r.Revision, r.State, r.Message)
+		}
+		for _, i := range b.observed().Instances {
+			b.busy[i.ID] = true // and never drains
+			if oldest == "" {
+				oldest = i.ID
+			}
+		}
+	}
+	b.run(10 * time.Second)
+	if o := b.observed(); len(o.Instances) != 3 || o.Instances[0].ID == oldest {
+		t.Errorf("%d instances, want the newest and two that drain: %+v", len(o.Instances), o.Instances)
+	}
+}

@@ -12,6 +12,7 @@ import (
 type verdict struct {
 	state   berth.ReleaseState
 	message string // why it failed
+	culprit string // the instance by which it failed, where it is one
 	hashes  map[string]string
 }
 
@@ -36,18 +37,18 @@ func judge(r berth.Release, instances []berth.InstanceStatus, crashes map[string
 	if r.State != berth.ReleaseStarting {
 		return verdictOf(r.State)
 	}
-	if why, crashed := crashing(instances, crashes); crashed {
-		return verdict{state: berth.ReleaseFailed, message: why}
+	if v, crashed := crashing(instances, crashes); crashed {
+		return v
 	}
-	if why, overdue := overdue(r, instances, now, awakeSince); overdue {
-		return verdict{state: berth.ReleaseFailed, message: why}
+	if v, overdue := overdue(r, instances, now, awakeSince); overdue {
+		return v
 	}
 	since := r.StartingAt
 	if awakeSince.After(since) {
 		since = awakeSince
 	}
 	if limit := patience(r, kind); now.Sub(since) > limit {
-		return verdict{state: berth.ReleaseFailed, message: late(r, instances, limit)}
+		return late(r, instances, limit)
 	}
 	return verdictOf(berth.ReleaseStarting)
 }
@@ -85,21 +86,25 @@ func hashesOf(instances []berth.InstanceStatus) map[string]string {
 	return hashes
 }
 
-func crashing(instances []berth.InstanceStatus, crashes map[string]int) (why string, yes bool) {
+func failedBy(i berth.InstanceStatus, format string, args ...any) verdict {
+	return verdict{state: berth.ReleaseFailed, message: fmt.Sprintf(format, args...), culprit: i.ID}
+}
+
+func crashing(instances []berth.InstanceStatus, crashes map[string]int) (v verdict, yes bool) {
 	for _, i := range instances {
 		if i.Workload == berth.PreDeploy && i.Wanted && i.State == berth.InstanceExited && !fulfils(i) {
-			return fmt.Sprintf("the pre-deploy command of %s failed: %s", i.Element, sentence(i)), true
+			return failedBy(i, "the pre-deploy command of %s failed: %s", i.Element, sentence(i)), true
 		}
 		if n := crashes[i.Hash]; i.Wanted && i.State == berth.InstanceExited && !i.Ready && n >= crashesToFail {
-			return fmt.Sprintf("%s ended %d times while starting: %s", i.Element, n, sentence(i)), true
+			return failedBy(i, "%s ended %d times while starting: %s", i.Element, n, sentence(i)), true
 		}
 	}
-	return "", false
+	return verdict{}, false
 }
 
 // overdue reports whether an instance has had the time that its element's health check gives it. One
 // may be older than the release: it was stopped, or is being stopped, when it came to be wanted again.
-func overdue(r berth.Release, instances []berth.InstanceStatus, now, awakeSince time.Time) (why string, yes bool) {
+func overdue(r berth.Release, instances []berth.InstanceStatus, now, awakeSince time.Time) (v verdict, yes bool) {
 	for _, e := range r.Elements {
 		if e.Health == nil || e.Health.Timeout <= 0 {
 			continue
@@ -110,11 +115,11 @@ func overdue(r berth.Release, instances []berth.InstanceStatus, now, awakeSince 
 			}
 			since := slices.MaxFunc([]time.Time{i.StartedAt, r.StartingAt, awakeSince}, time.Time.Compare)
 			if now.Sub(since) > e.Health.Timeout {
-				return fmt.Sprintf("%s was not ready %s after its start: %s", e.Identifier, e.Health.Timeout, sentence(i)), true
+				return failedBy(i, "%s was not ready %s after its start: %s", e.Identifier, e.Health.Timeout, sentence(i)), true
 			}
 		}
 	}
-	return "", false
+	return verdict{}, false
 }
 
 func patience(r berth.Release, kind berth.StageKind) time.Duration {
@@ -130,7 +135,7 @@ func patience(r berth.Release, kind berth.StageKind) time.Duration {
 	return limit
 }
 
-func late(r berth.Release, instances []berth.InstanceStatus, limit time.Duration) string {
+func late(r berth.Release, instances []berth.InstanceStatus, limit time.Duration) verdict {
 	for _, e := range r.Elements {
 		for name, n := range e.Workloads {
 			have, last := 0, berth.InstanceStatus{}
@@ -145,11 +150,11 @@ func late(r berth.Release, instances []berth.InstanceStatus, limit time.Duration
 				}
 			}
 			if have < n {
-				return fmt.Sprintf("%s was not ready after %s: %s", e.Identifier, limit, sentence(last))
+				return failedBy(last, "%s was not ready after %s: %s", e.Identifier, limit, sentence(last))
 			}
 		}
 	}
-	return fmt.Sprintf("it was not ready after %s", limit)
+	return failedBy(berth.InstanceStatus{}, "it was not ready after %s", limit)
 }
 
 func sentence(i berth.InstanceStatus) string {
