@@ -31,6 +31,7 @@ type Deployment struct {
 	Phase    Phase           `json:"phase"`
 	Message  string          `json:"message,omitempty"` // why, in a sentence, when the phase is not running
 	Hosts    []Host          `json:"hosts"`
+	Domains  []Domain        `json:"domains,omitempty"` // filled in where one deployment is shown
 	SSH      []SSHCommand    `json:"ssh"`
 	Elements []ElementStatus `json:"elements,omitempty"`
 	Volumes  []Volume        `json:"volumes,omitempty"`

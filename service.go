@@ -30,6 +30,7 @@ type Service interface {
 	BuildCacheService
 	MailService
 	BranchService
+	DomainService
 }
 
 // ServerService is about the server and who is asking.

@@ -80,6 +80,7 @@ func New(c Config) http.Handler {
 	a.sharedRoutes()
 	a.releaseRoutes()
 	a.branchRoutes()
+	a.domainRoutes()
 	a.streamRoutes()
 	a.storageRoutes()
 	a.mailRoutes()

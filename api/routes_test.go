@@ -186,7 +186,7 @@ func TestNoRouteAnswersNobody(t *testing.T) {
 func TestEveryRouteHidesWhatIsForeign(t *testing.T) {
 	s := newServer(t)
 	d, build, token := s.somebodysProject(t)
-	foreign := map[string]string{"project": "shop", "deployment": d.Slug, "element": "web", "volume": "data", "build": string(build), "token": string(token), "package": "cobol", "mail": "mmmmmmmmmm"}
+	foreign := map[string]string{"project": "shop", "deployment": d.Slug, "element": "web", "volume": "data", "build": string(build), "token": string(token), "package": "cobol", "mail": "mmmmmmmmmm", "domain": "shop.example.com"}
 	mallory, secret := s.person(t, "mallory", berth.RoleNone)
 	before := s.snapshot(t, d)
 	walked := 0
@@ -230,7 +230,7 @@ func TestEveryRouteHidesWhatIsForeign(t *testing.T) {
 func TestViewerMayOnlyRead(t *testing.T) {
 	s := newServer(t)
 	d, build, token := s.somebodysProject(t)
-	foreign := map[string]string{"project": "shop", "deployment": d.Slug, "element": "web", "volume": "data", "build": string(build), "token": string(token), "package": "nodejs", "mail": "mmmmmmmmmm"}
+	foreign := map[string]string{"project": "shop", "deployment": d.Slug, "element": "web", "volume": "data", "build": string(build), "token": string(token), "package": "nodejs", "mail": "mmmmmmmmmm", "domain": "shop.example.com"}
 	viewer, secret := s.person(t, "vera", berth.RoleNone)
 	s.member(t, viewer.Person, d, berth.RoleViewer)
 	before := s.snapshot(t, d)

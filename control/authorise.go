@@ -42,6 +42,8 @@ const (
 	DeploymentStart   Verb = "start the deployment"
 	DeploymentDelete  Verb = "delete the deployment"
 	VolumeDelete      Verb = "delete volumes"
+	DomainRead        Verb = "read the domains"
+	DomainChange      Verb = "change the domains"
 	DeploymentApply   Verb = "apply the project file"
 	EnvironmentRead   Verb = "read parameters"
 	EnvironmentChange Verb = "change parameters"
@@ -85,6 +87,8 @@ var leastRole = map[Verb]berth.Role{
 	DeploymentStart:   berth.RoleDeveloper,
 	DeploymentDelete:  berth.RoleOwner,
 	VolumeDelete:      berth.RoleOwner,
+	DomainRead:        berth.RoleViewer,
+	DomainChange:      berth.RoleDeveloper,
 	DeploymentApply:   berth.RoleDeveloper,
 	EnvironmentRead:   berth.RoleViewer,
 	EnvironmentChange: berth.RoleDeveloper,

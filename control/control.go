@@ -8,6 +8,7 @@ package control
 import (
 	"context"
 	"io"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -47,6 +48,12 @@ type Config struct {
 	Mail Mail
 	// Host returns the full public name and the URL of a generated label.
 	Host func(label string) (name, url string)
+	// Domain is the base domain of generated hosts.
+	Domain string
+	// Leads says where the DNS leads a name, and at which addresses this server is reached. Blocks for seconds.
+	Leads func(ctx context.Context, name string) (seen, here []netip.Addr, err error)
+	// URLOf is the URL of a whole host name.
+	URLOf func(name string) string
 	// Certificate says what vouches for a host. nil: not known.
 	Certificate func(host string) berth.Certificate
 	Catalogue   []berth.PackageInfo
@@ -102,6 +109,7 @@ var (
 	_ berth.BuildCacheService  = (*Service)(nil)
 	_ berth.MailService        = (*Service)(nil)
 	_ berth.BranchService      = (*Service)(nil)
+	_ berth.DomainService      = (*Service)(nil)
 )
 
 // view reads in one snapshot; nobody reads nothing.

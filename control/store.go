@@ -61,6 +61,13 @@ type Tx interface {
 	Followed(deployment berth.ID) (head string, ok bool, err error)
 	PutFollowed(deployment berth.ID, head string) error
 
+	AddDomain(d berth.Domain) error
+	UpdateDomain(d berth.Domain) error
+	DeleteDomain(deployment berth.ID, name string) error
+	Domains(deployment berth.ID) ([]berth.Domain, error)
+	AllDomains() ([]berth.Domain, error)
+	Hosts(deployment berth.ID) ([]berth.Host, error)
+
 	UpdateBuild(b berth.Build) error
 	BuildOf(deployment, id berth.ID) (berth.Build, error)
 	Builds(deployment berth.ID) ([]berth.Build, error)

@@ -32,6 +32,12 @@ func (c *Control) present(tx Tx, d berth.Deployment) (berth.Deployment, error) {
 	if d.Volumes, err = tx.Volumes(d.ID); err != nil {
 		return d, err
 	}
+	if d.Domains, err = tx.Domains(d.ID); err != nil {
+		return d, err
+	}
+	for i := range d.Domains {
+		d.Domains[i] = c.shownDomain(d.Domains[i], nil)
+	}
 	d.Elements, d.Releases = seen.Elements, releases
 	d = c.summarise(d, f)
 	if c.Certificate != nil {

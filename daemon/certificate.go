@@ -63,12 +63,7 @@ const resolverTime = 5 * time.Second
 
 // resolves asks a name server, or with "" the machine's, whether it knows a host.
 func resolves(server string) func(ctx context.Context, host string) error {
-	resolver := net.DefaultResolver
-	if server != "" {
-		resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{Timeout: resolverTime}).DialContext(ctx, network, server)
-		}}
-	}
+	resolver := resolverOf(server)
 	return func(ctx context.Context, host string) error {
 		ctx, cancel := context.WithTimeout(ctx, resolverTime)
 		defer cancel()
@@ -84,14 +79,13 @@ func (d *Daemon) noteCertificate(n certs.Note) {
 	defer cancel()
 	err := d.store.Update(ctx, func(tx *sqlite.Tx) error {
 		event := berth.Event{Kind: n.Kind, Message: n.Message}
-		label, _ := strings.CutSuffix(n.Host, "."+d.names.domain)
-		host, err := tx.HostByLabel(label)
+		deployment, element, err := d.whose(tx, n.Host)
 		if err == nil {
-			of, err := tx.DeploymentByID(berth.Everything(), host.Deployment)
+			of, err := tx.DeploymentByID(berth.Everything(), deployment)
 			if err != nil {
 				return err
 			}
-			event.Project, event.Deployment, event.Slug, event.Element = of.ProjectID, of.ID, of.Slug, host.Element
+			event.Project, event.Deployment, event.Slug, event.Element = of.ProjectID, of.ID, of.Slug, element
 		} else if berth.CodeOf(err) != berth.ENotFound {
 			return err
 		}
@@ -100,6 +94,16 @@ func (d *Daemon) noteCertificate(n certs.Note) {
 	if err != nil {
 		d.log.Warn("record certificate", "host", n.Host, "error", err)
 	}
+}
+
+// whose finds the deployment and element of a host, generated or of a team's own. ENotFound where it is nobody's.
+func (d *Daemon) whose(tx *sqlite.Tx, host string) (deployment berth.ID, element string, err error) {
+	if label, generated := strings.CutSuffix(host, "."+d.names.domain); generated {
+		h, err := tx.HostByLabel(label)
+		return h.Deployment, h.Element, err
+	}
+	m, err := tx.Domain(host)
+	return m.Deployment, m.Element, err
 }
 
 // certificateFor asks for the certificate of the host a client names. A name below the base domain

@@ -85,6 +85,7 @@ func TestPublicCertificates(t *testing.T) {
 		}
 		return nil
 	})
+	ownDomain(t, s, issuer, stranger)
 	var who struct{ Claimed bool }
 	if err := unmarshal([]byte(s.output(t, "whoami", "--json")), &who); err != nil || who.Claimed {
 		t.Errorf("claimed %v though nobody has logged in (%v)", who.Claimed, err)
@@ -92,6 +93,55 @@ func TestPublicCertificates(t *testing.T) {
 	if lines := strings.Split(strings.TrimSpace(s.output(t, "status")), "\n"); !strings.HasPrefix(lines[len(lines)-1], page+"#") {
 		t.Errorf("the last line of an unclaimed server's status is no login link: %q", lines)
 	}
+}
+
+// ownDomain lets a name of a team's own lead to a deployment: it serves, trusted, by itself once the DNS leads here.
+func ownDomain(t *testing.T, s *server, issuer *certstest.Issuer, stranger func(url string) (int, error)) {
+	t.Helper()
+	prepareImages(t)
+	must(t, s, "project", "create", "app", "--dir", "testdata/app")
+	must(t, s, "create", "app", "--name", "shop", "--stage", "production", "--wait")
+	must(t, s, "create", "app", "--name", "other", "--stage", "production", "--wait")
+	t.Cleanup(func() {
+		if err := s.deleteEverything(); err != nil {
+			t.Error(err)
+		}
+	})
+	const name = "shop.example"
+	page := "https://" + name + ":" + strconv.Itoa(s.https) + "/"
+	if out := must(t, s, "domain", "add", "shop-app", "Shop.Example."); !strings.Contains(out, "create the record A "+name+" 127.0.0.1") {
+		t.Errorf("adding it says: %s", out)
+	}
+	for _, taken := range []string{name, "console.apps.example", "apps.example", "localhost", "127.0.0.1", "*.shop.example"} {
+		if out, err := ask(s, "domain", "add", "other-app", taken); err == nil {
+			t.Errorf("another deployment may have %s: %s", taken, out)
+		}
+	}
+	if status, err := stranger(page); err == nil {
+		t.Errorf("it serves before the DNS leads here: %d", status)
+	}
+	began := time.Now()
+	if err := issuer.Point(name); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 20*time.Second, func() error {
+		status, err := stranger(page)
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("status %d", status)
+		}
+		return err
+	})
+	t.Logf("from DNS in place to a trusted 200 at a domain of one's own: %s", time.Since(began).Round(time.Millisecond))
+	if out := must(t, s, "domain", "ls", "shop-app"); !strings.Contains(out, "serves") {
+		t.Errorf("domain ls says: %s", out)
+	}
+	must(t, s, "domain", "rm", "shop-app", name)
+	eventually(t, 10*time.Second, func() error {
+		if status, err := stranger(page); err == nil && status == http.StatusOK {
+			return errors.New("it serves after it was removed")
+		}
+		return nil
+	})
 }
 
 // visitor gets pages of this machine, whatever their names, and trusts one root only.

@@ -159,6 +159,28 @@ func TestAReplicaTooManyIsNotRouted(t *testing.T) {
 	}
 }
 
+func TestADomainServesOnceItIsProven(t *testing.T) {
+	w := serving(t)
+	const name = "shop.example.com"
+	w.store.domains = []berth.Domain{
+		{Name: name, Deployment: "shop000000", Element: "web", Identifier: "web"},
+		{Name: hostName("console"), Deployment: "shop000000", Element: "web", Identifier: "web", Proven: true}, // however it came there
+		{Name: "db.example.com", Deployment: "shop000000", Element: "postgres", Identifier: "app", Proven: true},
+	}
+	w.refresh()
+	if w.Serves(name) || w.Serves("db.example.com") {
+		t.Error("a name is served that is not proven, or that leads to no public host")
+	}
+	if got := w.answer("console"); got != "console" {
+		t.Errorf("%s answers at the console's host", got)
+	}
+	w.store.domains[0].Proven = true
+	w.refresh()
+	if status, _ := w.getHost(name); status != http.StatusOK || !w.Serves(name) {
+		t.Errorf("a proven name answers %d", status)
+	}
+}
+
 func TestOurOwnHostsCannotBeTaken(t *testing.T) {
 	w := serving(t)
 	w.store.hosts = append(w.store.hosts, berth.Host{Deployment: "shop000000", Element: "web", Label: "console"})

@@ -22,6 +22,7 @@ type Store interface {
 type Tx interface {
 	Deployments(scope berth.Scope, project berth.ID) ([]berth.Deployment, error)
 	AllHosts() ([]berth.Host, error)
+	AllDomains() ([]berth.Domain, error)
 	ObservedAll(scope berth.Scope) (map[berth.ID]berth.Observed, error)
 	LatestReleases(scope berth.Scope) (map[berth.ID]berth.Release, error)
 	ServingReleases(scope berth.Scope) (map[berth.ID]berth.Release, error)
@@ -36,6 +37,7 @@ const releasesLookedAt = 50
 type state struct {
 	deployment berth.Deployment
 	hosts      []berth.Host // former labels included
+	domains    []berth.Domain
 	latest     *berth.Release
 	serving    *release
 	target     *release // what the reconciler works toward, serving or not; nil before the first is complete
@@ -90,6 +92,10 @@ func (r *reader) all() ([]state, error) {
 	if err != nil {
 		return nil, err
 	}
+	domains, err := r.tx.AllDomains()
+	if err != nil {
+		return nil, err
+	}
 	observed, err := r.tx.ObservedAll(everything)
 	if err != nil {
 		return nil, err
@@ -107,6 +113,11 @@ func (r *reader) all() ([]state, error) {
 	states := make([]state, 0, len(deployments))
 	for _, d := range deployments {
 		s := state{deployment: d, hosts: byDeployment[d.ID], observed: observed[d.ID]}
+		for _, m := range domains {
+			if m.Deployment == d.ID {
+				s.domains = append(s.domains, m)
+			}
+		}
 		s.broken = r.releases(&s)
 		states = append(states, s)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,7 @@ func buildTable(states []state, c tableContext) *proxy.Table {
 			route.Key, route.PlainHTTP = routeKey(s.deployment.ID, h.Element), isLocalhost(name)
 			table.Hosts[name] = route
 		}
+		c.addDomains(table, s)
 	}
 	// Last, so that no application's host can take the place of one of ours.
 	for name, handler := range c.handlers {
@@ -45,6 +47,23 @@ func buildTable(states []state, c tableContext) *proxy.Table {
 		table.Hosts[name] = &proxy.Route{Handler: handler} // never without TLS: tokens and links go there
 	}
 	return table
+}
+
+// addDomains leads what is proven where the generated host of the same element leads. It takes no name that
+// stands in the table already.
+func (c tableContext) addDomains(table *proxy.Table, s state) {
+	for _, d := range s.domains {
+		at := slices.IndexFunc(s.hosts, func(h berth.Host) bool {
+			return h.RedirectTo == "" && h.Element == d.Element && h.Identifier == d.Identifier
+		})
+		if _, taken := table.Hosts[d.Name]; taken || !d.Proven || at < 0 {
+			continue
+		}
+		if route := c.routeOf(s, s.hosts[at]); route != nil {
+			route.Key = routeKey(s.deployment.ID, d.Element)
+			table.Hosts[d.Name] = route
+		}
+	}
 }
 
 // routeKey says whose requests a route's are; RequestOf reads it.

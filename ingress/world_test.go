@@ -25,6 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type memory struct {
 	mu          sync.Mutex
 	deployments []berth.Deployment
+	domains     []berth.Domain
 	hosts       []berth.Host
 	observed    map[berth.ID]berth.Observed
 	releases    map[berth.ID][]berth.Release // newest first, with elements
@@ -69,6 +70,8 @@ func (m *memory) Subscribe(ctx context.Context) <-chan berth.ID {
 }
 
 type snapshot struct{ *memory }
+
+func (s snapshot) AllDomains() ([]berth.Domain, error) { return slices.Clone(s.domains), nil }
 
 func (s snapshot) Deployments(berth.Scope, berth.ID) ([]berth.Deployment, error) {
 	return slices.Clone(s.deployments), nil
@@ -194,8 +197,10 @@ func (w *world) refresh() {
 }
 
 // get asks the proxy for a host by its label.
-func (w *world) get(label string) (int, string) {
-	r := httptest.NewRequest(http.MethodGet, "http://"+hostName(label)+"/", nil)
+func (w *world) get(label string) (int, string) { return w.getHost(hostName(label)) }
+
+func (w *world) getHost(host string) (int, string) {
+	r := httptest.NewRequest(http.MethodGet, "http://"+host+"/", nil)
 	r.Header.Set("Accept", "application/json")
 	recorder := httptest.NewRecorder()
 	w.proxy.ServeHTTP(recorder, r)

@@ -161,6 +161,8 @@ func (a *app) printDeployment(d berth.Deployment) {
 		rows = append(rows, append(row("  "+h.Element, h.Identifier, h.URL), a.certificateCell(h.Certificate)))
 	}
 	a.table(a.out, nil, rows)
+	a.section("Domains", len(d.Domains))
+	a.table(a.out, nil, a.domainRows(d.Domains, "  "))
 	a.section("SSH", len(d.SSH))
 	rows = rows[:0]
 	for _, s := range d.SSH {

@@ -1,0 +1,40 @@
+package api
+
+import (
+	"context"
+
+	"github.com/berth-dev/berth"
+	"github.com/berth-dev/berth/apiwire"
+)
+
+// domainRoutes are about names of a team's own.
+func (a *api) domainRoutes() {
+	call(a, route("list-domains", "GET", "/deployments/{deployment}/domains", "The names of its own that lead to a deployment"), usual,
+		func(ctx context.Context, s berth.Service, in *InDeployment) ([]berth.Domain, error) {
+			return list(s.Domains(ctx, in.Deployment))
+		})
+
+	call(a, route("add-domain", "POST", "/deployments/{deployment}/domains", "Let a name lead to an element, once the DNS leads here"), patient,
+		func(ctx context.Context, s berth.Service, in *struct {
+			InDeployment
+			Body apiwire.NewDomain
+		}) (berth.Domain, error) {
+			return s.AddDomain(ctx, in.Deployment, in.Body.Name, in.Body.Element)
+		})
+
+	call(a, route("check-domain", "POST", "/deployments/{deployment}/domains/{domain}/check", "Look where the DNS leads a name now"), patient,
+		func(ctx context.Context, s berth.Service, in *struct {
+			InDeployment
+			Domain string `path:"domain"`
+		}) (berth.Domain, error) {
+			return s.CheckDomain(ctx, in.Deployment, in.Domain)
+		})
+
+	do(a, route("delete-domain", "DELETE", "/deployments/{deployment}/domains/{domain}", "End a domain at once"), usual,
+		func(ctx context.Context, s berth.Service, in *struct {
+			InDeployment
+			Domain string `path:"domain"`
+		}) error {
+			return s.DeleteDomain(ctx, in.Deployment, in.Domain)
+		})
+}

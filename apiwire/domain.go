@@ -1,0 +1,7 @@
+package apiwire
+
+// NewDomain names a domain of a team's own.
+type NewDomain struct {
+	Name    string `json:"name" example:"shop.example.com" doc:"Without scheme and port"`
+	Element string `json:"element,omitempty" doc:"Empty: the only one that has a public host"`
+}

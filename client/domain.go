@@ -1,0 +1,28 @@
+package client
+
+import (
+	"context"
+
+	"github.com/berth-dev/berth"
+	"github.com/berth-dev/berth/apiwire"
+)
+
+// Domains lists those of a deployment.
+func (c *Client) Domains(ctx context.Context, ref string) (list []berth.Domain, err error) {
+	return list, c.call(ctx, get, at("deployments", ref, "domains"), nil, nil, &list)
+}
+
+// AddDomain lets a name lead to an element.
+func (c *Client) AddDomain(ctx context.Context, ref, name, element string) (d berth.Domain, err error) {
+	return d, c.call(ctx, post, at("deployments", ref, "domains"), nil, apiwire.NewDomain{Name: name, Element: element}, &d)
+}
+
+// CheckDomain looks where the DNS leads a name.
+func (c *Client) CheckDomain(ctx context.Context, ref, name string) (d berth.Domain, err error) {
+	return d, c.call(ctx, post, at("deployments", ref, "domains", name, "check"), nil, nil, &d)
+}
+
+// DeleteDomain ends a domain at once.
+func (c *Client) DeleteDomain(ctx context.Context, ref, name string) error {
+	return c.call(ctx, remove, at("deployments", ref, "domains", name), nil, nil, nil)
+}
