@@ -74,7 +74,7 @@ var house = []struct {
 	{path: "client", floor: 4},
 	{path: "core", floor: 4},
 	{path: "githttp", floor: 4},
-	{path: "hooks", floor: 4, planned: true},
+	{path: "hooks", floor: 4},
 	{path: "sshd", floor: 4, planned: true},
 	{path: "truststore", floor: 4},
 	{path: "ui", floor: 4, planned: true},

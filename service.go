@@ -31,6 +31,7 @@ type Service interface {
 	MailService
 	BranchService
 	DomainService
+	HookService
 }
 
 // ServerService is about the server and who is asking.

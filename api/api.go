@@ -81,6 +81,7 @@ func New(c Config) http.Handler {
 	a.releaseRoutes()
 	a.branchRoutes()
 	a.domainRoutes()
+	a.hookRoutes()
 	a.streamRoutes()
 	a.storageRoutes()
 	a.mailRoutes()

@@ -29,6 +29,8 @@ const (
 	RepositoryRead    Verb = "read the repository"
 	RepositoryPush    Verb = "push to the repository"
 	BranchProtect     Verb = "protect branches"
+	HookRead          Verb = "read the hook"
+	HookRotate        Verb = "change the hook"
 	ProjectImport     Verb = "bring commits into the project"
 	ProjectDescribe   Verb = "change the project's file"
 	ProjectRename     Verb = "rename the project"
@@ -74,6 +76,8 @@ var leastRole = map[Verb]berth.Role{
 	RepositoryRead:    berth.RoleViewer,
 	RepositoryPush:    berth.RoleDeveloper,
 	BranchProtect:     berth.RoleOwner,
+	HookRead:          berth.RoleViewer,
+	HookRotate:        berth.RoleOwner,
 	ProjectImport:     berth.RoleDeveloper,
 	ProjectDescribe:   berth.RoleDeveloper,
 	ProjectRename:     berth.RoleOwner,

@@ -8,6 +8,7 @@ package control
 import (
 	"context"
 	"io"
+	"net/http"
 	"net/netip"
 	"sync"
 	"time"
@@ -48,6 +49,11 @@ type Config struct {
 	Mail Mail
 	// Host returns the full public name and the URL of a generated label.
 	Host func(label string) (name, url string)
+	// ReadDelivery checks what came to a hook against its secret; branch is "" of what moves none.
+	ReadDelivery func(header http.Header, body []byte, secret berth.Secret) (push bool, branch string, err error)
+	// HookURL and HookPage are where a hook is heard, and where a Git host is told of it.
+	HookURL  func(path string) string
+	HookPage func(u berth.GitURL) string
 	// Domain is the base domain of generated hosts.
 	Domain string
 	// Leads says where the DNS leads a name, and at which addresses this server is reached. Blocks for seconds.
@@ -79,6 +85,7 @@ type Stack struct {
 type Control struct {
 	Config
 	making making
+	rests  rests
 	lists  lists
 }
 
@@ -110,6 +117,7 @@ var (
 	_ berth.MailService        = (*Service)(nil)
 	_ berth.BranchService      = (*Service)(nil)
 	_ berth.DomainService      = (*Service)(nil)
+	_ berth.HookService        = (*Service)(nil)
 )
 
 // view reads in one snapshot; nobody reads nothing.

@@ -53,12 +53,17 @@ func (c *Control) FollowOrigin(ctx context.Context, project berth.ID) (again tim
 	if p.GitURL != "" {
 		again = originEvery
 	}
+	if rest := c.rests.left(project, c.Now()); rest > 0 {
+		return rest, nil
+	}
 	if err := c.fetch(ctx, p); err != nil {
 		if berth.CodeOf(err) == berth.EInternal || ctx.Err() != nil {
 			return 0, err
 		}
+		c.rests.begin(project, c.Now().Add(originRest))
 		return originRest, nil // whoever deploys by hand is told the same
 	}
+	c.rests.end(project)
 	_, err = c.Follow(ctx, project, "")
 	return again, err
 }

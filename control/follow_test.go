@@ -241,6 +241,11 @@ func TestCommitsFromOutsideAreFetchedAndFollowed(t *testing.T) {
 	if rest, err := w.FollowOrigin(t.Context(), p.ID); err != nil || rest <= again {
 		t.Errorf("an origin that cannot be read is asked again in %s, %v", rest, err)
 	}
+	asked := false
+	w.git.fail, w.git.fetching = nil, func() { asked = true }
+	if rest, err := w.FollowOrigin(t.Context(), p.ID); err != nil || asked || rest <= again {
+		t.Errorf("it was asked (%v) before its rest was over, again in %s, %v", asked, rest, err)
+	}
 	if keys, err := w.Followers(t.Context()); err != nil || !slices.Equal(keys, []berth.ID{p.ID}) {
 		t.Errorf("%v, %v", keys, err)
 	}

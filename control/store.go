@@ -61,6 +61,12 @@ type Tx interface {
 	Followed(deployment berth.ID) (head string, ok bool, err error)
 	PutFollowed(deployment berth.ID, head string) error
 
+	PutHook(h berth.StoredHook) error
+	Hook(project berth.ID) (h berth.StoredHook, ok bool, err error)
+	HookByPath(path string) (berth.StoredHook, error)
+	// HearHook reports whether a delivery is the first with its hash since a time.
+	HearHook(project berth.ID, hash, heard string, since time.Time) (first bool, err error)
+
 	AddDomain(d berth.Domain) error
 	UpdateDomain(d berth.Domain) error
 	DeleteDomain(deployment berth.ID, name string) error

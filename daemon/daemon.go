@@ -294,7 +294,7 @@ func (d *Daemon) openControl(ctx context.Context) error {
 		Host:      func(label string) (string, string) { return d.names.host(label), d.names.url(label) },
 		Catalogue: catalogue, ServerURL: d.names.consoleURL(), ConsoleURL: d.names.consoleURL(),
 		Address: nearAddress(d.httpsListener),
-		CA:      d.certs.CAPEM, Fingerprint: d.certs.Fingerprint, Certificate: d.certs.State, Domain: d.names.domain, Leads: d.leads, URLOf: d.names.urlOf, Install: d.installCommand,
+		CA:      d.certs.CAPEM, Fingerprint: d.certs.Fingerprint, Certificate: d.certs.State, Domain: d.names.domain, Leads: d.leads, URLOf: d.names.urlOf, ReadDelivery: readDelivery, HookURL: d.hookURL, HookPage: forge.Forges{}.HookPage, Install: d.installCommand,
 		Version: d.config.Version, Now: time.Now,
 	})
 	return d.control.EnsureOwner(ctx, d.config.Owner)
@@ -312,7 +312,7 @@ func (d *Daemon) openRouting(context.Context) error {
 	}
 	d.proxy = proxy.New(proxy.Config{Trusted: trusted, Log: d.log, Record: func(r proxy.Record) { d.requests.Add(ingress.RequestOf(r)) }})
 	d.closeLater(func() error { d.proxy.Close(); return nil })
-	console := d.welcome.Login(d.repositories(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.api.ServeHTTP(w, r) })))
+	console := d.welcome.Login(d.hooks(d.repositories(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.api.ServeHTTP(w, r) }))))
 	d.ingress = ingress.New(ingress.Config{
 		Store:  watched[ingress.Tx]{storeFor[ingress.Tx]{d.store, func(tx *sqlite.Tx) ingress.Tx { return tx }}},
 		Dialer: d.engine, Proxy: d.proxy, RunDir: d.dirs.run, HostName: d.names.host, Hold: holdRequests, Drain: d.config.Drain,

@@ -14,7 +14,7 @@ import (
 
 func (a *app) projectCommand() *cobra.Command {
 	return branch("project", "Projects and their sources",
-		a.projectCreateCommand(), a.projectConnectCommand(), a.projectUpdateCommand(), a.projectLsCommand(), a.projectShowCommand(), a.projectFileCommand(), a.projectRenameCommand(), a.projectProtectCommand(), a.projectRmCommand())
+		a.projectCreateCommand(), a.projectConnectCommand(), a.projectUpdateCommand(), a.projectLsCommand(), a.projectShowCommand(), a.projectFileCommand(), a.projectRenameCommand(), a.projectProtectCommand(), a.projectHookCommand(), a.projectRmCommand())
 }
 
 func (a *app) projectCreateCommand() *cobra.Command {

@@ -1,0 +1,9 @@
+package apiwire
+
+import "github.com/berth-dev/berth"
+
+// RotatedHook is a hook with its secret, shown once.
+type RotatedHook struct {
+	Hook   berth.Hook `json:"hook"`
+	Secret string     `json:"secret"`
+}
