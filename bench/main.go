@@ -32,7 +32,7 @@ func main() {
 	var s settings
 	flag.StringVar(&s.bin, "bin", "bin", "directory of berth and berth-agent")
 	flag.StringVar(&s.out, "out", "docs/bench.md", "page to write the table to; empty: none")
-	flag.StringVar(&s.only, "only", "abcdf", "measurements to make")
+	flag.StringVar(&s.only, "only", "abcdef", "measurements to make")
 	flag.IntVar(&s.rounds, "rounds", 5, "rounds of each development deployment")
 	flag.DurationVar(&s.idle, "idle", idleFor(os.Getenv("BENCH_FULL")), "length of each half of the idle measurement")
 	var c contender
@@ -82,6 +82,7 @@ func measurements() []measurement {
 		{"b", "ten idle production deployments", (*bench).idleness},
 		{"c", "lists of deployments", (*bench).listing},
 		{"d", "forty networks at once", (*bench).networks},
+		{"e", "git push against docker build and docker run", (*bench).pushing},
 		{"f", "the proxy against others", (*bench).proxying},
 	}
 }
