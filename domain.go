@@ -59,6 +59,9 @@ func ParseDomain(name, base string) (string, error) {
 	if name == base || strings.HasSuffix(name, "."+base) {
 		return wrong("names below " + base + " are made by Berth itself: berth show lists those of a deployment")
 	}
+	if strings.HasSuffix(base, "."+name) {
+		return wrong(name + " is above this server's own domain " + base + ": pages of an application there could set cookies for the console")
+	}
 	if labels[len(labels)-1] == "localhost" {
 		return wrong("names below localhost lead to every machine itself")
 	}

@@ -196,7 +196,9 @@ func (p *push) build(ctx context.Context, n int) (took time.Duration, err error)
 		_, removed := dockerCommand(context.WithoutCancel(ctx), "rm", "--force", "--volumes", "--", id)
 		err = errors.Join(err, removed)
 	}()
-	err = until(ctx, lookEvery, func() (bool, error) { return bodyOf(ctx, http.DefaultClient, "http://127.0.0.1:"+port+"/") == edition, nil })
+	err = until(ctx, lookEvery, func() (bool, error) {
+		return bodyOf(ctx, http.DefaultClient, "http://127.0.0.1:"+port+"/") == edition, nil
+	})
 	return time.Since(began), err
 }
 

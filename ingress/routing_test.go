@@ -3,6 +3,7 @@ package ingress
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -178,6 +179,9 @@ func TestADomainServesOnceItIsProven(t *testing.T) {
 	w.refresh()
 	if status, _ := w.getHost(name); status != http.StatusOK || !w.Serves(name) {
 		t.Errorf("a proven name answers %d", status)
+	}
+	if hosts := w.names().PublicHosts; !slices.Contains(hosts, name) {
+		t.Errorf("the deployment's own containers know %v", hosts)
 	}
 }
 
