@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -127,18 +126,14 @@ func (p *push) login(ctx context.Context, dir string) error {
 	if err := os.WriteFile(file, ca, 0o600); err != nil {
 		return err
 	}
-	out, err := p.server.berth(ctx, "token", "create", "bench", "--json")
+	out, err := p.server.berth(ctx, "token", "create", "bench")
 	if err != nil {
 		return err
 	}
-	var token struct{ Secret string }
-	if err := json.Unmarshal(out, &token); err != nil {
-		return fmt.Errorf("read token: %w", err)
-	}
+	token := strings.TrimSpace(string(out))
 	p.env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0", "GIT_AUTHOR_NAME=bench", "GIT_AUTHOR_EMAIL=bench@berth.localhost",
-		"GIT_COMMITTER_NAME=bench", "GIT_COMMITTER_EMAIL=bench@berth.localhost", "GIT_CONFIG_COUNT=2",
-		"GIT_CONFIG_KEY_0=http.sslCAInfo", "GIT_CONFIG_VALUE_0="+file, "GIT_CONFIG_KEY_1=http.extraHeader",
-		"GIT_CONFIG_VALUE_1=Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte("bench:"+token.Secret)))
+		"GIT_COMMITTER_NAME=bench", "GIT_COMMITTER_EMAIL=bench@berth.localhost", "GIT_SSL_CAINFO="+file, "GIT_CONFIG_COUNT=1",
+		"GIT_CONFIG_KEY_0=http.extraHeader", "GIT_CONFIG_VALUE_0=Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte("bench:"+token)))
 	return nil
 }
 
@@ -204,7 +199,7 @@ func (p *push) build(ctx context.Context, n int) (took time.Duration, err error)
 
 func dockerCommand(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", args...)
-	cmd.Env = append(os.Environ(), "DOCKER_BUILDKIT=1")
+	cmd.Env = append(os.Environ(), "DOCKER_BUILDKIT=0") // Debian packages no buildx
 	out, err := cmd.Output()
 	if err != nil {
 		err = fmt.Errorf("docker %s: %w", args[0], err)
