@@ -17,10 +17,15 @@ func (r *rendering) isolate() error {
 	}
 	for _, o := range r.out.Objects {
 		if d, ok := o.(*appsv1.Deployment); ok && writesToHost(&d.Spec.Template.Spec) {
-			d.Spec.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}
+			neverOverlap(d)
 		}
 	}
 	return nil
+}
+
+// neverOverlap has a Deployment's instances end before their replacements start.
+func neverOverlap(d *appsv1.Deployment) {
+	d.Spec.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}
 }
 
 func writesToHost(pod *corev1.PodSpec) (writes bool) {

@@ -25,7 +25,7 @@ func AddMounts(objects []runtime.Object, mounts []Mount) {
 	}
 	for _, o := range objects {
 		if d, ok := o.(*appsv1.Deployment); ok {
-			d.Spec.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}
+			neverOverlap(d)
 		}
 		pod := mountable(o)
 		if pod == nil {

@@ -3,12 +3,10 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/build"
-	"golang.org/x/sys/unix"
 )
 
 // cache keeps what the engine holds for later builds within a budget.
@@ -76,9 +74,6 @@ func (d *Daemon) engineDisk(ctx context.Context) (total int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	var space unix.Statfs_t
-	if err := unix.Statfs(root, &space); err != nil {
-		return 0, fmt.Errorf("look at %s: %w", root, err)
-	}
-	return int64(space.Blocks) * space.Bsize, nil
+	_, space, err := spaceAt(root)
+	return space.Total, err
 }

@@ -40,18 +40,27 @@ func (d *Daemon) openDisks(ctx context.Context) error {
 func (d disks) measure() (list []disk.Space, err error) {
 	seen := map[uint64]bool{}
 	for _, path := range slices.Concat(d.paths, d.pools()) {
-		var stat unix.Stat_t
-		var space unix.Statfs_t
-		if err := errors.Join(unix.Stat(path, &stat), unix.Statfs(path, &space)); err != nil {
-			return nil, fmt.Errorf("look at %s: %w", path, err)
+		device, space, err := spaceAt(path)
+		if err != nil {
+			return nil, err
 		}
-		if seen[stat.Dev] {
+		if seen[device] {
 			continue
 		}
-		seen[stat.Dev] = true
-		list = append(list, disk.Space{Path: path, Free: int64(space.Bavail) * space.Bsize, Total: int64(space.Blocks) * space.Bsize})
+		seen[device] = true
+		list = append(list, space)
 	}
 	return list, d.reserve.keep(list[0])
+}
+
+// spaceAt measures the disk that a path is on.
+func spaceAt(path string) (device uint64, space disk.Space, err error) {
+	var stat unix.Stat_t
+	var blocks unix.Statfs_t
+	if err := errors.Join(unix.Stat(path, &stat), unix.Statfs(path, &blocks)); err != nil {
+		return 0, disk.Space{}, fmt.Errorf("look at %s: %w", path, err)
+	}
+	return stat.Dev, disk.Space{Path: path, Free: int64(blocks.Bavail) * blocks.Bsize, Total: int64(blocks.Blocks) * blocks.Bsize}, nil
 }
 
 // room says why nothing new may begin; nil when there is room for it.

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/forge"
@@ -12,13 +11,7 @@ import (
 // hooks hears what Git hosts deliver, beside next.
 func (d *Daemon) hooks(next http.Handler) http.Handler {
 	ours := hooks.New(hooks.Config{Take: d.control.TakeDelivery, Log: d.log})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, hooks.Prefix) {
-			ours.ServeHTTP(w, r)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+	return beside(hooks.Prefix, ours, next)
 }
 
 // readDelivery is forge's, as control asks for it.

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/githttp"
@@ -21,13 +20,7 @@ func (d *Daemon) repositories(next http.Handler) http.Handler {
 		},
 		Pushed: d.pushed, Log: d.log,
 	})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, githttp.Prefix) {
-			ours.ServeHTTP(w, r)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+	return beside(githttp.Prefix, ours, next)
 }
 
 // pushed has the deployments follow, and tells who pushed how they get on until nobody listens.

@@ -36,20 +36,34 @@ var published = []struct{ host, key, fingerprint string }{
 }
 
 // KeyPage is where people add a deploy key to a repository, "" where that is not known.
-func (Forges) KeyPage(u berth.GitURL) string {
-	page := "https://" + u.Host + "/" + repository(u)
-	has := func(name string) bool { return strings.Contains(u.Host, name) }
+func (Forges) KeyPage(u berth.GitURL) string { return pageOf(u, kindOf(u.Host).keys) }
+
+// HookPage is where people add a webhook to a repository, "" where that is not known.
+func (Forges) HookPage(u berth.GitURL) string { return pageOf(u, kindOf(u.Host).hooks) }
+
+// kind is a forge's software: the pages of a repository, "" where they are not known.
+type kind struct{ keys, hooks string }
+
+func kindOf(host string) kind {
+	has := func(name string) bool { return strings.Contains(host, name) }
 	switch {
-	case u.Host == "github.com":
-		return page + "/settings/keys/new"
-	case u.Host == "bitbucket.org":
-		return page + "/admin/access-keys/"
+	case host == "github.com":
+		return kind{keys: "/settings/keys/new", hooks: "/settings/hooks/new"}
+	case host == "bitbucket.org":
+		return kind{keys: "/admin/access-keys/"} // its webhooks are signed in a way that ReadDelivery does not know
 	case has("gitlab"):
-		return page + "/-/settings/repository#js-deploy-keys-settings"
-	case u.Host == "codeberg.org", has("gitea"), has("forgejo"):
-		return page + "/settings/keys"
+		return kind{keys: "/-/settings/repository#js-deploy-keys-settings", hooks: "/-/hooks"}
+	case host == "codeberg.org", has("gitea"), has("forgejo"):
+		return kind{keys: "/settings/keys", hooks: "/settings/hooks"}
 	}
-	return ""
+	return kind{}
+}
+
+func pageOf(u berth.GitURL, page string) string {
+	if page == "" {
+		return ""
+	}
+	return "https://" + u.Host + "/" + repository(u) + page
 }
 
 // SSHURL is where a repository that has an https:// URL is reached over SSH by the hosts' custom, "" where

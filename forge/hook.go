@@ -79,18 +79,3 @@ func first(header http.Header, names ...string) string {
 	}
 	return ""
 }
-
-// HookPage is where people add a webhook to a repository, "" where that is not known.
-func (Forges) HookPage(u berth.GitURL) string {
-	page := "https://" + u.Host + "/" + repository(u)
-	has := func(name string) bool { return strings.Contains(u.Host, name) }
-	switch {
-	case u.Host == "github.com":
-		return page + "/settings/hooks/new"
-	case has("gitlab"):
-		return page + "/-/hooks"
-	case u.Host == "codeberg.org", has("gitea"), has("forgejo"):
-		return page + "/settings/hooks"
-	}
-	return ""
-}

@@ -110,14 +110,13 @@ func (r *reader) all() ([]state, error) {
 	for _, h := range hosts {
 		byDeployment[h.Deployment] = append(byDeployment[h.Deployment], h)
 	}
+	domainsOf := map[berth.ID][]berth.Domain{}
+	for _, m := range domains {
+		domainsOf[m.Deployment] = append(domainsOf[m.Deployment], m)
+	}
 	states := make([]state, 0, len(deployments))
 	for _, d := range deployments {
-		s := state{deployment: d, hosts: byDeployment[d.ID], observed: observed[d.ID]}
-		for _, m := range domains {
-			if m.Deployment == d.ID {
-				s.domains = append(s.domains, m)
-			}
-		}
+		s := state{deployment: d, hosts: byDeployment[d.ID], domains: domainsOf[d.ID], observed: observed[d.ID]}
 		s.broken = r.releases(&s)
 		states = append(states, s)
 	}

@@ -51,28 +51,25 @@ func (a *Answers) add(failed bool) {
 
 // Answers returns the counts of all targets of an ID; zeros for one that is in no table and has no
 // flight. What a client broke off before there was an answer does not count.
-func (p *Proxy) Answers(id string) (sum Answers) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for key, t := range p.targets {
-		if key.id == id {
-			sum.Requests += t.answers.Requests
-			sum.Failures += t.answers.Failures
-		}
-	}
-	return sum
+func (p *Proxy) Answers(id string) Answers {
+	return p.sumOf(id, func(t *target) Answers { return t.answers })
 }
 
 // AnswersLately returns the counts of the last minute (60 to 70 s) of all targets of an ID.
-func (p *Proxy) AnswersLately(id string) (sum Answers) {
+func (p *Proxy) AnswersLately(id string) Answers {
 	now := time.Now()
+	return p.sumOf(id, func(t *target) Answers { return t.lately.sum(now) })
+}
+
+// sumOf adds up what all targets of an ID count.
+func (p *Proxy) sumOf(id string, of func(*target) Answers) (sum Answers) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for key, t := range p.targets {
 		if key.id == id {
-			last := t.lately.sum(now)
-			sum.Requests += last.Requests
-			sum.Failures += last.Failures
+			one := of(t)
+			sum.Requests += one.Requests
+			sum.Failures += one.Failures
 		}
 	}
 	return sum

@@ -1,6 +1,7 @@
 package deployments
 
 import (
+	"slices"
 	"time"
 
 	"github.com/berth-dev/berth"
@@ -43,7 +44,7 @@ type course struct {
 func (c *course) judge(servingAt time.Time) (v verdict, lost bool) {
 	after := c.now.Sub(servingAt).Round(time.Second)
 	for _, i := range c.instances {
-		if ended(c.ended, i.ID) {
+		if slices.ContainsFunc(c.ended, func(e berth.InstanceStatus) bool { return e.ID == i.ID }) {
 			return failedBy(i, "%s ended %s after it began to serve: %s", i.Element, after, sentence(i)), true
 		}
 	}
@@ -56,15 +57,6 @@ func (c *course) judge(servingAt time.Time) (v verdict, lost bool) {
 		return failedBy(berth.InstanceStatus{}, "%d of its first %d requests failed, against %.1f %% in the minute before", c.since.failures, c.since.requests, 100*c.before.share()), true
 	}
 	return verdict{}, false
-}
-
-func ended(list []berth.InstanceStatus, id string) bool {
-	for _, i := range list {
-		if i.ID == id {
-			return true
-		}
-	}
-	return false
 }
 
 // notReady notes since when an instance is not, and whether that is too long.

@@ -143,7 +143,11 @@ func (l *Loop) read(ctx context.Context, id berth.ID) (s snapshot, err error) {
 		if s.deployment, err = tx.DeploymentByID(berth.Everything(), id); err != nil {
 			return err
 		}
-		if s.target, err = readTarget(tx, id); err != nil {
+		heads, err := readHeads(tx, id)
+		if err != nil {
+			return err
+		}
+		if s.target, err = readTarget(tx, heads); err != nil {
 			return err
 		}
 		if s.deployment.Kind == berth.KindDevelopment {
@@ -153,29 +157,27 @@ func (l *Loop) read(ctx context.Context, id berth.ID) (s snapshot, err error) {
 			}
 			s.cloning = !berth.HasCode(volumes)
 		}
-		if err := l.readGenerations(tx, &s); err != nil {
-			return err
-		}
+		l.findGenerations(&s, heads)
 		s.observed, err = tx.Observed(id)
 		return err
 	})
 	return s, err
 }
 
-func readTarget(tx Tx, deployment berth.ID) (*berth.Release, error) {
+// readHeads are the newest releases, newest first, and among them the one that serves.
+func readHeads(tx Tx, deployment berth.ID) ([]berth.Release, error) {
 	heads, err := tx.Releases(deployment, releasesLookedAt)
-	if err != nil {
-		return nil, err
+	if err != nil || len(heads) < releasesLookedAt {
+		return heads, err
 	}
-	if len(heads) == releasesLookedAt { // so many may have failed since the one that serves
-		serving, serves, err := tx.ServingRelease(deployment)
-		if err != nil {
-			return nil, err
-		}
-		if serves {
-			heads = append(heads, serving)
-		}
+	serving, serves, err := tx.ServingRelease(deployment) // so many may have failed since
+	if err == nil && serves {
+		heads = append(heads, serving)
 	}
+	return heads, err
+}
+
+func readTarget(tx Tx, heads []berth.Release) (*berth.Release, error) {
 	head := chooseTarget(heads)
 	if head == nil {
 		return nil, nil

@@ -20,20 +20,15 @@ type trial struct {
 	off     bool                 // nothing stands by
 }
 
-// readGenerations finds what served before the target, while that is on trial, and what may still drain.
-func (l *Loop) readGenerations(tx Tx, s *snapshot) error {
+// findGenerations finds what served before the target, while that is on trial, and what may still drain.
+func (l *Loop) findGenerations(s *snapshot, heads []berth.Release) {
 	if s.deployment.Kind != berth.KindBuild || s.target == nil {
-		return nil
-	}
-	heads, err := tx.Releases(s.deployment.ID, releasesLookedAt)
-	if err != nil {
-		return err
+		return
 	}
 	s.mayDrain = mayDrain(heads, s.target.ID)
 	if s.deployment.Desire == berth.DesireRun && l.onTrial(s.target) {
 		s.standby = servedBefore(heads, s.target.ID)
 	}
-	return nil
 }
 
 func (l *Loop) onTrial(target *berth.Release) bool {
