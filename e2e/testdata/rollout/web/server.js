@@ -5,10 +5,12 @@ const { readFileSync } = require('node:fs')
 
 const edition = readFileSync('edition.txt', 'utf8').trim()
 const mood = readFileSync('mood.txt', 'utf8').trim() // fine | never ready | ends after 10 s
+const keepsConnections = mood !== 'ends after 10 s' // who ends by itself cuts what was just written on a kept one
 const agent = new Agent({ keepAlive: false }) // a call of its own each, as a plain fetch would make
 
 const server = createServer((ask, answer) => {
   const url = new URL(ask.url, 'http://web')
+  if (!keepsConnections) answer.setHeader('Connection', 'close')
   if (url.pathname === '/slow') return setTimeout(() => answer.end(`slow ${edition}`), 8000)
   if (ask.method === 'POST') {
     ask.resume()
