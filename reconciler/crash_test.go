@@ -21,18 +21,33 @@ func andCreate(kind berth.StageKind) ask {
 }
 
 func andDeploy(commit string) ask {
-	return func(a *asked) func(*sqlite.Tx) error { a.commit = commit; return deploy(commit) }
+	return func(a *asked) func(*sqlite.Tx) error {
+		a.commit, a.earlier = commit, false
+		return deploy(commit)
+	}
 }
 
 func andSet(greeting string) ask {
-	return func(a *asked) func(*sqlite.Tx) error { a.greeting = greeting; return setEnv(greeting) }
+	return func(a *asked) func(*sqlite.Tx) error {
+		a.greeting, a.earlier = greeting, false
+		return setEnv(greeting)
+	}
 }
 
 func andRestart(element string) ask {
 	return func(a *asked) func(*sqlite.Tx) error {
 		a.restarts = maps.Clone(a.restarts)
 		a.restarts[element]++
+		a.earlier = false
 		return restart(element)
+	}
+}
+
+// andGoBackTo names the commit of what served before.
+func andGoBackTo(commit string) ask {
+	return func(a *asked) func(*sqlite.Tx) error {
+		a.commit, a.earlier = commit, true
+		return rollBack
 	}
 }
 
@@ -54,6 +69,9 @@ func TestTheServerMayDieAnywhere(t *testing.T) {
 		"production comes and goes": {nil, func(int) []ask { return []ask{andCreate(berth.KindBuild), andDelete} }, 35},
 		"production changes": {[]ask{andCreate(berth.KindBuild)}, func(n int) []ask {
 			return []ask{andDeploy(fmt.Sprint("commit-", n)), andRestart("web")}
+		}, 30},
+		"production goes back": {[]ask{andCreate(berth.KindBuild)}, func(n int) []ask {
+			return []ask{andDeploy(fmt.Sprint("commit-", n)), andGoBackTo("main")}
 		}, 30},
 		"development comes and goes": {nil, func(int) []ask { return []ask{andCreate(berth.KindDevelopment), andDelete} }, 35},
 		"development changes": {[]ask{andCreate(berth.KindDevelopment)}, func(n int) []ask {

@@ -67,6 +67,9 @@ func (l *randomLife) wish() {
 		wishes["deploy"] = func() func(*sqlite.Tx) error {
 			return l.and(andDeploy(rapid.SampledFrom(commits).Draw(l.T, "commit")))
 		}
+		if to := l.servedBefore(); to.ID != "" && !l.asked.stopped {
+			wishes["go back"] = func() func(*sqlite.Tx) error { return l.and(andGoBackTo(to.Commit)) }
+		}
 	}
 	if l.asked.stopped {
 		wishes["start"] = func() func(*sqlite.Tx) error { return l.and(andStart) }
@@ -78,6 +81,14 @@ func (l *randomLife) wish() {
 	}
 	name := rapid.SampledFrom(slices.Sorted(maps.Keys(wishes))).Draw(l.T, "wish")
 	l.w.wish(wishes[name]())
+}
+
+func (l *randomLife) servedBefore() (to berth.Release) {
+	l.w.read(func(tx *sqlite.Tx) (err error) {
+		to, err = servedBefore(tx)
+		return err
+	})
+	return to
 }
 
 func (l *randomLife) and(s func(*asked) func(*sqlite.Tx) error) func(*sqlite.Tx) error {

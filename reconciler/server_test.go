@@ -90,7 +90,9 @@ func (s *server) open() {
 		Storage: func(berth.ID, string) (string, bool) { return "", false },
 		Store:   storeFor[deployments.Tx]{s, "deployments", func(tx *sqlite.Tx) deployments.Tx { return tx }},
 		Engine:  s.engine, Volumes: disk, Drained: s.router.drained, HostName: host,
-		Forget: s.forget, Deleted: func(berth.ID) {}, Lock: s.locks.Lock, Now: w.Now, Log: discard(),
+		Standby: 10 * time.Second, Answered: noRequests, AnsweredLately: noRequests, MemoryIsShort: func() bool { return false },
+		LastLines: func(context.Context, berth.ID, string, int) ([]string, error) { return nil, nil },
+		Forget:    s.forget, Deleted: func(berth.ID) {}, Lock: s.locks.Lock, Now: w.Now, Log: discard(),
 	})
 	s.builds = builds.New(builds.Config{
 		Room:  func() error { return nil },
@@ -105,6 +107,8 @@ func (s *server) open() {
 		w.t.Errorf("recover builds: %v", err)
 	}
 }
+
+func noRequests(string) (requests, failures uint64) { return 0, 0 }
 
 // wakes says whose turns a point hints at. A full pass gives a turn to everybody.
 func wakes(point string) []string {

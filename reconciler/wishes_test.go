@@ -47,6 +47,33 @@ func deploy(commit string) func(*sqlite.Tx) error {
 	}
 }
 
+// rollBack is for a deployment that has what to go back to.
+func rollBack(tx *sqlite.Tx) error {
+	head, err := servedBefore(tx)
+	if err != nil {
+		return err
+	}
+	to, err := tx.Release(head.ID)
+	if err != nil {
+		return err
+	}
+	again := newRelease(to.Commit, berth.CauseRollback)
+	again.State, again.StartingAt, again.Elements = berth.ReleaseStarting, tx.Now(), to.Elements
+	_, err = tx.CreateRelease(again)
+	return err
+}
+
+// servedBefore is the newest release that served before the one that does; without an id: there is none.
+func servedBefore(tx *sqlite.Tx) (berth.Release, error) {
+	heads, err := tx.Releases(ours, 0)
+	for _, r := range heads {
+		if r.State == berth.ReleaseSuperseded && !r.ServingAt.IsZero() {
+			return r, err
+		}
+	}
+	return berth.Release{}, err
+}
+
 func setEnv(value string) func(*sqlite.Tx) error {
 	return func(tx *sqlite.Tx) error {
 		if err := tx.PutSetting(berth.Setting{Deployment: ours, Element: "web", Name: "GREETING", Value: value}); err != nil {
