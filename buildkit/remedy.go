@@ -14,6 +14,7 @@ type symptom struct {
 	output  *regexp.Regexp // what the step printed last, or the engine's own words
 	exit    int
 	help    string
+	helpOn  func(said string) string // where the help depends on the output
 }
 
 // symptoms are tried in this order: what is more particular comes first.
@@ -28,8 +29,8 @@ func symptoms() []symptom {
 			help: "A file that the instruction names is not in the build context: paths count from the repository's root, and .dockerignore may exclude it."},
 		{output: words(`certificate|self.signed|UNABLE_TO_(GET|VERIFY)|x509`),
 			help: "A server's certificate was not trusted. Steps find the machine's bundle at " + caPath + " and in the usual variables; a tool that reads neither has to be told that path."},
-		{output: words(`Could not resolve|Temporary failure (in name resolution|resolving)|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ECONNRESET|network is unreachable|connection timed out|no such host|Failed to fetch`),
-			help: "The step could not reach a server: check the machine's network, name server and proxy, and try again."},
+		{output: words(`Could not resolve|Temporary failure (in name resolution|resolving)|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ECONNRESET|network is unreachable|connection timed out|no such host|Failed to (fetch|establish a new connection)|error sending request|dns error`),
+			helpOn: unreachable},
 		{output: words(`EACCES|permission denied`),
 			help: "The step may not write there: check USER and the owner of the files it copies (COPY --chown), and that scripts are executable."},
 		{output: words(`no space left on device|ENOSPC`),
@@ -56,7 +57,11 @@ func remedy(f *build.Failure, output []string) string {
 		said += "\n" + f.Cause.Error()
 	}
 	for _, s := range symptoms() {
-		if s.matches(f, said) {
+		switch {
+		case !s.matches(f, said):
+		case s.helpOn != nil:
+			return s.helpOn(said)
+		default:
 			return s.help
 		}
 	}
