@@ -31,7 +31,7 @@ import (
 const (
 	leafLife    = 90 * 24 * time.Hour
 	renewBefore = 30 * 24 * time.Hour
-	clockSkew   = time.Hour // a client's clock may be behind ours
+	clockSkew   = 3 * 24 * time.Hour // ours may be so far ahead, as one is that nothing keeps right
 	maxCached   = 4096
 )
 

@@ -142,6 +142,11 @@ func TestCertificatesVerify(t *testing.T) {
 		if _, err := got.Leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+		for _, apart := range []time.Duration{-48 * time.Hour, 48 * time.Hour} {
+			if _, err := got.Leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots, CurrentTime: time.Now().Add(apart)}); err != nil {
+				t.Errorf("%s, to a client whose clock is %s apart: %v", name, apart, err)
+			}
+		}
 		if len(got.Certificate) != 2 {
 			t.Errorf("%s: a chain of %d, want leaf and root", name, len(got.Certificate))
 		}

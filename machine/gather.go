@@ -82,12 +82,15 @@ func kernelRelease() string {
 	return unix.ByteSliceToString(u.Release[:])
 }
 
+// memoryBytes reads proc_meminfo(5), which a container's own view of its machine replaces where sysinfo(2) stays
+// the machine's.
 func memoryBytes() int64 {
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err != nil {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
 		return 0
 	}
-	return int64(uint64(info.Totalram) * uint64(info.Unit))
+	kilobytes, _ := memoryField(string(text), "MemTotal:")
+	return kilobytes << 10
 }
 
 // kinds of file systems, by statfs(2)'s magic numbers.

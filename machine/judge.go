@@ -232,7 +232,7 @@ func checkClock(f Facts) Finding {
 		return broken("clock", setClock, "The clock says %s, and %s was written after that (%s): it has been set back.",
 			now, c.NewestFile, c.Newest.UTC().Format("2006-01-02 15:04 MST"))
 	case !c.Synchronised:
-		return warning("clock", setClock, "The clock says %s, and nothing keeps it right: certificates are refused where it is wrong by more than an hour.", now)
+		return warning("clock", setClock, "The clock says %s, and nothing keeps it right: certificates are refused where it is wrong by more than three days.", now)
 	}
 	return fine("clock", "%s, synchronised.", now)
 }

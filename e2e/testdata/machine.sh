@@ -1,7 +1,7 @@
 #!/bin/bash
 # Is a small machine inside this one, with processes, mounts, network, firewall and control groups of its
-# own: machine.sh NAME. It says "ready", and everything in it ends with it. A Docker Engine in it may be
-# stopped and killed like one on a machine that nobody else uses.
+# own, 1 GB of memory and no IPv6: machine.sh NAME. It says "ready", and everything in it ends with it. A
+# Docker Engine in it may be stopped and killed like one on a machine that nobody else uses.
 set -euo pipefail
 name=$1
 unified=
@@ -15,6 +15,9 @@ if [ "${2:-}" != inside ]; then
 		mkdir -p "$dir/$name"
 		for file in cpuset.cpus cpuset.mems; do
 			[ -n "$unified" ] || [ ! -e "$dir/$name/$file" ] || cat "$dir/$file" >"$dir/$name/$file"
+		done
+		for file in memory.limit_in_bytes memory.max; do
+			[ ! -e "$dir/$name/$file" ] || echo 1G >"$dir/$name/$file"
 		done
 		echo $$ >"$dir/$name/cgroup.procs"
 	done </proc/self/cgroup
@@ -43,6 +46,7 @@ else
 fi
 mount -t tmpfs -o mode=755 run /run
 hostname "$name"
+[ ! -e /proc/sys/net/ipv6 ] || echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
 ip link set lo up
 echo ready
 # Process 1 buries whom others leave behind.
