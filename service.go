@@ -32,6 +32,7 @@ type Service interface {
 	BranchService
 	DomainService
 	HookService
+	DeployHookService
 }
 
 // ServerService is about the server and who is asking.

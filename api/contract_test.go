@@ -60,6 +60,7 @@ func contract(t *testing.T, s *server, b berth.Service) {
 	contractEnvironment(t, b, d)
 	contractReleases(t, s, b, d)
 	contractStreams(t, b, d)
+	contractDeployHook(t, b, d)
 	contractStorage(t, s, b, d)
 	contractLive(t, b, d)
 	contractTokens(t, b)
@@ -351,4 +352,18 @@ func mustFail(t *testing.T, err error, code berth.Code, message string) {
 	if berth.CodeOf(err) != code || berth.MessageOf(err) != message {
 		t.Fatalf("error is %s %q, want %s %q", berth.CodeOf(err), berth.MessageOf(err), code, message)
 	}
+}
+
+func contractDeployHook(t *testing.T, b berth.Service, d berth.Deployment) {
+	ctx := t.Context()
+	h, err := b.DeployHook(ctx, d.Slug)
+	mustBe(t, err, berth.DeployHook{Deployment: d.Slug}, h)
+	h, url, err := b.RotateDeployHook(ctx, d.Slug)
+	mustBe(t, err, true, strings.HasPrefix(url.Reveal(), "https://console.test/hooks/"+d.Slug+"/") && !h.CreatedAt.IsZero())
+	again, err := b.DeployHook(ctx, d.Slug)
+	mustBe(t, err, h.CreatedAt.Unix(), again.CreatedAt.Unix())
+	mustBe(t, b.DeleteDeployHook(ctx, d.Slug), "", "")
+	mustBe(t, b.DeleteDeployHook(ctx, d.Slug), "", "")
+	_, _, err = b.RotateDeployHook(ctx, "absent")
+	mustFail(t, err, berth.ENotFound, "there is no deployment absent, or you are not a member of its project")
 }

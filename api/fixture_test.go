@@ -113,10 +113,11 @@ func newServer(t *testing.T) *server {
 			names, err := t.List("")
 			return "proposed\n", []berth.FileNote{{Line: 1, Kind: berth.NoteFound, Text: "a file", Source: names[0]}}, err
 		},
-		Describe:  func(objects []byte) (string, error) { return string(objects) + "\n", nil },
-		Host:      func(label string) (string, string) { return label + ".test", "https://" + label + ".test" },
-		Catalogue: []berth.PackageInfo{{Name: "nodejs", Title: "Node.js", Kind: "component", Readme: "long"}},
-		ServerURL: "https://console.test", ConsoleURL: "https://console.test", Version: "test",
+		DeployHookURL: func(slug, token string) string { return "https://console.test/hooks/" + slug + "/" + token },
+		Describe:      func(objects []byte) (string, error) { return string(objects) + "\n", nil },
+		Host:          func(label string) (string, string) { return label + ".test", "https://" + label + ".test" },
+		Catalogue:     []berth.PackageInfo{{Name: "nodejs", Title: "Node.js", Kind: "component", Readme: "long"}},
+		ServerURL:     "https://console.test", ConsoleURL: "https://console.test", Version: "test",
 		CA: func() string { return s.ca }, Fingerprint: func() string { return fingerprint(tlsServer) }, Now: time.Now,
 	})
 	s.streams = session.New(session.Config{Access: s.control, Store: sessionStore{store}, Logs: fixedLogs{}, Requests: fixedRequests{}, Execer: s.shell})

@@ -7,3 +7,9 @@ type RotatedHook struct {
 	Hook   berth.Hook `json:"hook"`
 	Secret string     `json:"secret"`
 }
+
+// RotatedDeployHook is a deploy hook with its URL, shown once.
+type RotatedDeployHook struct {
+	Hook berth.DeployHook `json:"hook"`
+	URL  string           `json:"url"`
+}

@@ -18,3 +18,20 @@ func (c *Client) RotateHook(ctx context.Context, project string) (berth.Hook, be
 	err := c.call(ctx, post, at("projects", project, "hook"), nil, nil, &h)
 	return h.Hook, berth.NewSecret(h.Secret), err
 }
+
+// DeployHook shows what is known of the URL that deploys a deployment.
+func (c *Client) DeployHook(ctx context.Context, ref string) (h berth.DeployHook, err error) {
+	return h, c.call(ctx, get, at("deployments", ref, "hook"), nil, nil, &h)
+}
+
+// RotateDeployHook makes a new URL.
+func (c *Client) RotateDeployHook(ctx context.Context, ref string) (berth.DeployHook, berth.Secret, error) {
+	var h apiwire.RotatedDeployHook
+	err := c.call(ctx, post, at("deployments", ref, "hook"), nil, nil, &h)
+	return h.Hook, berth.NewSecret(h.URL), err
+}
+
+// DeleteDeployHook ends the URL.
+func (c *Client) DeleteDeployHook(ctx context.Context, ref string) error {
+	return c.call(ctx, remove, at("deployments", ref, "hook"), nil, nil, nil)
+}

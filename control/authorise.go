@@ -31,6 +31,8 @@ const (
 	BranchProtect     Verb = "protect branches"
 	HookRead          Verb = "read the hook"
 	HookRotate        Verb = "change the hook"
+	DeployHookRead    Verb = "read the deploy hook"
+	DeployHookChange  Verb = "change the deploy hook"
 	ProjectImport     Verb = "bring commits into the project"
 	ProjectDescribe   Verb = "change the project's file"
 	ProjectRename     Verb = "rename the project"
@@ -78,6 +80,8 @@ var leastRole = map[Verb]berth.Role{
 	BranchProtect:     berth.RoleOwner,
 	HookRead:          berth.RoleViewer,
 	HookRotate:        berth.RoleOwner,
+	DeployHookRead:    berth.RoleViewer,
+	DeployHookChange:  berth.RoleOwner, // who knows the URL deploys for ever, whoever made it
 	ProjectImport:     berth.RoleDeveloper,
 	ProjectDescribe:   berth.RoleDeveloper,
 	ProjectRename:     berth.RoleOwner,

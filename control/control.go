@@ -54,6 +54,9 @@ type Config struct {
 	// HookURL and HookPage are where a hook is heard, and where a Git host is told of it.
 	HookURL  func(path string) string
 	HookPage func(u berth.GitURL) string
+	// DeployHookURL is where the deploy hook of a deployment is heard, BuildsURL where its builds are listed.
+	DeployHookURL func(slug, token string) string
+	BuildsURL     func(slug string) string
 	// Domain is the base domain of generated hosts.
 	Domain string
 	// Leads says where the DNS leads a name, and at which addresses this server is reached. Blocks for seconds.
@@ -84,9 +87,11 @@ type Stack struct {
 // Control is the verbs without a caller.
 type Control struct {
 	Config
-	making making
-	rests  rests
-	lists  lists
+	making   making
+	rests    rests
+	looks    looks
+	hookUses uses
+	lists    lists
 }
 
 // New returns the verbs. It opens nothing.
@@ -118,6 +123,7 @@ var (
 	_ berth.BranchService      = (*Service)(nil)
 	_ berth.DomainService      = (*Service)(nil)
 	_ berth.HookService        = (*Service)(nil)
+	_ berth.DeployHookService  = (*Service)(nil)
 )
 
 // view reads in one snapshot; nobody reads nothing.
@@ -181,4 +187,29 @@ func (c *Control) Making() []berth.ID {
 		ids = append(ids, id)
 	}
 	return ids
+}
+
+// looks lets one at a time look at where the branches of a project are and act upon it.
+type looks struct {
+	mu    sync.Mutex
+	turns map[berth.ID]chan struct{}
+}
+
+func (l *looks) begin(ctx context.Context, project berth.ID) (end func(), err error) {
+	l.mu.Lock()
+	if l.turns == nil {
+		l.turns = map[berth.ID]chan struct{}{}
+	}
+	turn := l.turns[project]
+	if turn == nil {
+		turn = make(chan struct{}, 1)
+		l.turns[project] = turn
+	}
+	l.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }

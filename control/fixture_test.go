@@ -47,9 +47,11 @@ func newWorld(t *testing.T) *world {
 	w.store = &countingStore{Store: store}
 	w.Control = control.New(control.Config{
 		Store: w.store, Vault: reverse{}, Git: w.git, Forges: keysmith{}, BuildLogs: w.logs, ReadStack: readStack,
-		Describe:  func(objects []byte) (string, error) { return string(objects), nil },
-		Host:      func(label string) (string, string) { return label + ".test", "https://" + label + ".test" },
-		ServerURL: "https://console.test", ConsoleURL: "https://console.test",
+		DeployHookURL: func(slug, token string) string { return "https://console.test/hooks/" + slug + "/" + token },
+		BuildsURL:     func(slug string) string { return "https://console.test/builds/" + slug },
+		Describe:      func(objects []byte) (string, error) { return string(objects), nil },
+		Host:          func(label string) (string, string) { return label + ".test", "https://" + label + ".test" },
+		ServerURL:     "https://console.test", ConsoleURL: "https://console.test",
 		CA: func() string { return "PEM" }, Fingerprint: func() string { return "ff" }, Now: clock,
 	})
 	if err := w.EnsureOwner(t.Context(), "ada"); err != nil {

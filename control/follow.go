@@ -72,6 +72,11 @@ func (c *Control) FollowOrigin(ctx context.Context, project berth.ID) (again tim
 // gets a release of a new head, a development deployment is told of it and stays as it is. by names who moved
 // the branch, "" where nobody knows. It is idempotent: whoever comes second finds nothing new.
 func (c *Control) Follow(ctx context.Context, project berth.ID, by string) (list []Following, err error) {
+	done, err := c.looks.begin(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	var p berth.Project
 	var all []berth.Deployment
 	err = c.Store.View(ctx, func(tx Tx) error {
@@ -126,7 +131,7 @@ func (c *Control) follow(ctx context.Context, p berth.Project, d berth.Deploymen
 	if d.Desire != berth.DesireRun {
 		return f, false, nil
 	}
-	refused := ""
+	refused, branch := "", d.Branch
 	if news, err := c.news(ctx, d, head); err != nil || !news {
 		return f, false, err
 	}
@@ -145,6 +150,9 @@ func (c *Control) follow(ctx context.Context, p berth.Project, d berth.Deploymen
 		}
 		if err != nil {
 			return err
+		}
+		if d.Branch != branch { // it follows another one since, whose head was deployed at once
+			return nil
 		}
 		before, looked, err := tx.Followed(d.ID)
 		if err != nil || d.Desire != berth.DesireRun || looked && before == head {
@@ -215,7 +223,7 @@ func (c *Control) act(tx Tx, f *Following, p berth.Project, head, refused, by st
 // causePush is why a release was made that nobody asked for but by moving a branch.
 const causePush = "push"
 
-// underWay finds the release that a push began of a commit and that is not serving yet.
+// underWay finds the release that a push or a hook began of a commit and that is not serving yet.
 func underWay(tx Tx, deployment berth.ID, commit string) (r berth.Release, ok bool, err error) {
 	newest, err := tx.Releases(deployment, 1)
 	if err != nil || len(newest) == 0 {
@@ -223,5 +231,6 @@ func underWay(tx Tx, deployment berth.ID, commit string) (r berth.Release, ok bo
 	}
 	r = newest[0]
 	preparing := r.State == berth.ReleasePending || r.State == berth.ReleaseBuilding || r.State == berth.ReleaseStarting
-	return r, r.Cause == causePush && r.Commit == commit && preparing, nil
+	byItself := r.Cause == causePush || r.Cause == causeHook
+	return r, byItself && r.Commit == commit && preparing, nil
 }

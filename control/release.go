@@ -22,39 +22,84 @@ func (s *Service) Deploy(ctx context.Context, ref, commit string) (r berth.Relea
 	if err != nil {
 		return berth.Release{}, err
 	}
-	if err := s.control.room(); err != nil {
-		return berth.Release{}, err
-	}
-	resolved, err := s.control.deployedCommit(ctx, p, d, commit)
-	if err != nil {
-		return berth.Release{}, err
-	}
-	p.Stages = s.control.stages(ctx, p)
-	if err := s.control.admit(ctx, p, d, resolved); err != nil {
-		return berth.Release{}, err
-	}
-	err = s.update(ctx, func(tx Tx) error {
-		if d, err = s.deployable(tx, d.Slug); err != nil {
+	err = s.control.deploying(ctx, p, func() error {
+		w, err := s.control.wanted(ctx, p, d, commit, s.control.revision)
+		if err != nil {
 			return err
 		}
-		if err := s.keepStages(tx, Deploy, p); err != nil {
-			return err
-		}
-		if commit == "" {
-			if err := tx.PutFollowed(d.ID, resolved); err != nil {
+		return s.update(ctx, func(tx Tx) error {
+			if d, err = s.deployable(tx, d.Slug); err != nil {
 				return err
 			}
-		}
-		begun, ok, err := underWay(tx, d.ID, resolved)
-		if r = begun; err != nil || ok {
-			return err // whoever moved the branch has it deployed already
-		}
-		if r, err = tx.CreateRelease(newRelease(d, resolved, "deploy")); err != nil {
-			return err
-		}
-		return s.event(tx, d, "", "release.created", fmt.Sprintf("release %d deploys %s", r.Revision, short(resolved)))
+			if err := s.keepStages(tx, Deploy, w.project); err != nil {
+				return err
+			}
+			var begun bool
+			if r, begun, err = w.begin(tx, d, "deploy"); err != nil || begun {
+				return err
+			}
+			return s.event(tx, d, "", "release.created", fmt.Sprintf("release %d deploys %s", r.Revision, short(w.commit)))
+		})
 	})
 	return r, err
+}
+
+// deploying runs fn, which looks where branches are and acts upon it, when the project's commits are here and
+// nobody else does the same: who looked first must not act last.
+func (c *Control) deploying(ctx context.Context, p berth.Project, fn func() error) error {
+	if err := c.room(); err != nil {
+		return err
+	}
+	if err := c.fetch(ctx, p); err != nil {
+		return err
+	}
+	done, err := c.looks.begin(ctx, p.ID)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return fn()
+}
+
+// wanted is a commit that a deployment shall run.
+type wanted struct {
+	project berth.Project // with the stages that it offers now
+	commit  string
+	newest  bool   // of branch
+	branch  string // that the deployment followed when this was found out
+}
+
+// finder finds the commit that somebody names.
+type finder func(ctx context.Context, p berth.Project, d berth.Deployment, rev string) (commit string, err error)
+
+// wanted finds the commit to deploy, and refuses one that its stage does not take or whose project file does not parse.
+func (c *Control) wanted(ctx context.Context, p berth.Project, d berth.Deployment, rev string, find finder) (w wanted, err error) {
+	w = wanted{project: p, newest: rev == "", branch: d.Branch}
+	if w.commit, err = find(ctx, p, d, rev); err != nil {
+		return w, err
+	}
+	if _, _, err := c.stack(ctx, p, w.commit); err != nil {
+		return w, err
+	}
+	w.project.Stages = c.stages(ctx, p)
+	return w, c.admit(ctx, w.project, d, w.commit)
+}
+
+// begin makes the release, unless it has begun already: whoever moved the branch has it deployed.
+func (w wanted) begin(tx Tx, d berth.Deployment, cause string) (r berth.Release, begun bool, err error) {
+	if w.newest {
+		if d.Branch != w.branch {
+			return r, false, berth.Errorf(berth.EConflict, "%s follows %s since a moment ago, not %s: deploy it again", d.Slug, d.Branch, w.branch)
+		}
+		if err := tx.PutFollowed(d.ID, w.commit); err != nil {
+			return r, false, err
+		}
+	}
+	if r, begun, err = underWay(tx, d.ID, w.commit); err != nil || begun {
+		return r, begun, err
+	}
+	r, err = tx.CreateRelease(newRelease(d, w.commit, cause))
+	return r, false, err
 }
 
 // Rebuild makes a release of the commit that a deployment runs, whose images are all built anew.
@@ -89,19 +134,6 @@ func (s *Service) deployable(tx Tx, ref string) (berth.Deployment, error) {
 		err = berth.Errorf(berth.EInvalid, "%s is a development deployment: it runs its working tree, not a commit. Change the files there (git pull in berth exec %s), or deploy to a build stage", d.Slug, d.Slug)
 	}
 	return d, err
-}
-
-// deployedCommit finds the commit to deploy and refuses one whose project file does not parse.
-func (c *Control) deployedCommit(ctx context.Context, p berth.Project, d berth.Deployment, rev string) (string, error) {
-	if err := c.fetch(ctx, p); err != nil {
-		return "", err
-	}
-	commit, err := c.revision(ctx, p, d, rev)
-	if err != nil {
-		return "", err
-	}
-	_, _, err = c.stack(ctx, p, commit)
-	return commit, err
 }
 
 func (c *Control) revision(ctx context.Context, p berth.Project, d berth.Deployment, rev string) (string, error) {

@@ -44,12 +44,14 @@ func (s *Service) FollowBranch(ctx context.Context, ref, branch string) (d berth
 	if err != nil {
 		return d, err
 	}
-	if err := s.control.room(); err != nil {
-		return d, err
-	}
-	if err := s.control.fetch(ctx, p); err != nil {
-		return d, err
-	}
+	err = s.control.deploying(ctx, p, func() error {
+		d, err = s.switchBranch(ctx, p, d, branch)
+		return err
+	})
+	return d, err
+}
+
+func (s *Service) switchBranch(ctx context.Context, p berth.Project, d berth.Deployment, branch string) (berth.Deployment, error) {
 	head, err := s.control.branchHead(ctx, p, branch)
 	if err != nil {
 		return d, err

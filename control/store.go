@@ -67,6 +67,12 @@ type Tx interface {
 	// HearHook reports whether a delivery is the first with its hash since a time.
 	HearHook(project berth.ID, hash, heard string, since time.Time) (first bool, err error)
 
+	PutDeployHook(h berth.StoredDeployHook) error
+	DeployHook(deployment berth.ID) (h berth.StoredDeployHook, ok bool, err error)
+	DeployHookOf(slug string) (h berth.StoredDeployHook, ok bool, err error)
+	UseDeployHook(deployment berth.ID, revision int) error
+	DeleteDeployHook(deployment berth.ID) error
+
 	AddDomain(d berth.Domain) error
 	UpdateDomain(d berth.Domain) error
 	DeleteDomain(deployment berth.ID, name string) error

@@ -4,13 +4,14 @@ import (
 	"net/http"
 
 	"github.com/berth-dev/berth"
+	"github.com/berth-dev/berth/apiwire"
 	"github.com/berth-dev/berth/forge"
 	"github.com/berth-dev/berth/hooks"
 )
 
-// hooks hears what Git hosts deliver, beside next.
+// hooks hears what Git hosts deliver and whom a deploy hook was given, beside next.
 func (d *Daemon) hooks(next http.Handler) http.Handler {
-	ours := hooks.New(hooks.Config{Take: d.control.TakeDelivery, Log: d.log})
+	ours := hooks.New(hooks.Config{Take: d.control.TakeDelivery, Deploy: d.control.DeployByHook, Log: d.log})
 	return beside(hooks.Prefix, ours, next)
 }
 
@@ -21,3 +22,11 @@ func readDelivery(header http.Header, body []byte, secret berth.Secret) (push bo
 }
 
 func (d *Daemon) hookURL(path string) string { return d.names.consoleURL() + hooks.Prefix + path }
+
+func (d *Daemon) deployHookURL(slug, token string) string {
+	return d.names.consoleURL() + hooks.DeployPath(slug, token)
+}
+
+func (d *Daemon) buildsURL(slug string) string {
+	return d.names.consoleURL() + apiwire.Prefix + "/deployments/" + slug + "/builds"
+}
