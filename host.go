@@ -12,8 +12,10 @@ type Host struct {
 	URL        string `json:"url"`
 	// Certificate is filled in where one deployment is shown.
 	Certificate Certificate `json:"certificate,omitzero"`
-	RedirectTo  string      `json:"-"` // a former label: where its requests go
-	Until       time.Time   `json:"-"` // when a former label ends
+	// Protection is filled in where one deployment or its hosts are shown. Nil: everybody may ask.
+	Protection *Protection `json:"protection,omitempty"`
+	RedirectTo string      `json:"-"` // a former label: where its requests go
+	Until      time.Time   `json:"-"` // when a former label ends
 }
 
 // Route says which container port a host leads to. Charts decide it.

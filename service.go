@@ -31,6 +31,7 @@ type Service interface {
 	MailService
 	BranchService
 	DomainService
+	HostService
 	HookService
 	DeployHookService
 }

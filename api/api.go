@@ -80,6 +80,7 @@ func New(c Config) http.Handler {
 	a.sharedRoutes()
 	a.releaseRoutes()
 	a.branchRoutes()
+	a.hostRoutes()
 	a.domainRoutes()
 	a.hookRoutes()
 	a.streamRoutes()

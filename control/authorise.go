@@ -46,6 +46,8 @@ const (
 	DeploymentStart   Verb = "start the deployment"
 	DeploymentDelete  Verb = "delete the deployment"
 	VolumeDelete      Verb = "delete volumes"
+	HostRead          Verb = "read the hosts"
+	HostChange        Verb = "change the hosts"
 	DomainRead        Verb = "read the domains"
 	DomainChange      Verb = "change the domains"
 	DeploymentApply   Verb = "apply the project file"
@@ -95,6 +97,8 @@ var leastRole = map[Verb]berth.Role{
 	DeploymentStart:   berth.RoleDeveloper,
 	DeploymentDelete:  berth.RoleOwner,
 	VolumeDelete:      berth.RoleOwner,
+	HostRead:          berth.RoleViewer,
+	HostChange:        berth.RoleDeveloper,
 	DomainRead:        berth.RoleViewer,
 	DomainChange:      berth.RoleDeveloper,
 	DeploymentApply:   berth.RoleDeveloper,

@@ -122,6 +122,7 @@ var (
 	_ berth.MailService        = (*Service)(nil)
 	_ berth.BranchService      = (*Service)(nil)
 	_ berth.DomainService      = (*Service)(nil)
+	_ berth.HostService        = (*Service)(nil)
 	_ berth.HookService        = (*Service)(nil)
 	_ berth.DeployHookService  = (*Service)(nil)
 )

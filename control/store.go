@@ -79,6 +79,8 @@ type Tx interface {
 	Domains(deployment berth.ID) ([]berth.Domain, error)
 	AllDomains() ([]berth.Domain, error)
 	Hosts(deployment berth.ID) ([]berth.Host, error)
+	Protections(deployment berth.ID) ([]berth.Protection, error)
+	PutProtections(deployment berth.ID, list []berth.Protection) error
 
 	UpdateBuild(b berth.Build) error
 	BuildOf(deployment, id berth.ID) (berth.Build, error)

@@ -40,12 +40,8 @@ func (c *Control) present(tx Tx, d berth.Deployment) (berth.Deployment, error) {
 	}
 	d.Elements, d.Releases = seen.Elements, releases
 	d = c.summarise(d, f)
-	if c.Certificate != nil {
-		for i := range d.Hosts {
-			d.Hosts[i].Certificate = c.Certificate(d.Hosts[i].Name)
-		}
-	}
-	return d, nil
+	d.Hosts, err = c.shownHosts(tx, d)
+	return d, err
 }
 
 // measuring is how long whoever looks at a deployment waits for the size of its volumes.

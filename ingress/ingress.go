@@ -64,6 +64,7 @@ type Ingress struct {
 	config Config
 	files  nameFiles
 	shapes shapes
+	doors  doors
 
 	refreshing sync.Mutex // one pass at a time
 
@@ -132,8 +133,9 @@ func (i *Ingress) Refresh(ctx context.Context) error {
 	// The files first: an instance that both leave has drained once the proxy says so.
 	named := map[string]bool{}
 	failed := i.writeNames(states, named)
-	table := buildTable(states, tableContext{hostName: i.config.HostName, handlers: i.config.Handlers, dial: i.config.Dialer.Dial, hold: i.config.Hold, drain: i.config.Drain, now: now})
+	table := buildTable(states, tableContext{hostName: i.config.HostName, handlers: i.config.Handlers, dial: i.config.Dialer.Dial, password: i.doors.password, hold: i.config.Hold, drain: i.config.Drain, now: now})
 	i.apply(table, named, now)
+	i.doors.turn()
 	if i.config.Deployments != nil {
 		i.config.Deployments(idsOf(states))
 	}

@@ -23,6 +23,7 @@ type Tx interface {
 	Deployments(scope berth.Scope, project berth.ID) ([]berth.Deployment, error)
 	AllHosts() ([]berth.Host, error)
 	AllDomains() ([]berth.Domain, error)
+	AllProtections() ([]berth.Protection, error)
 	ObservedAll(scope berth.Scope) (map[berth.ID]berth.Observed, error)
 	LatestReleases(scope berth.Scope) (map[berth.ID]berth.Release, error)
 	ServingReleases(scope berth.Scope) (map[berth.ID]berth.Release, error)
@@ -38,6 +39,7 @@ type state struct {
 	deployment berth.Deployment
 	hosts      []berth.Host // former labels included
 	domains    []berth.Domain
+	protected  []berth.Protection
 	latest     *berth.Release
 	serving    *release
 	target     *release // what the reconciler works toward, serving or not; nil before the first is complete
@@ -96,6 +98,10 @@ func (r *reader) all() ([]state, error) {
 	if err != nil {
 		return nil, err
 	}
+	protections, err := r.tx.AllProtections()
+	if err != nil {
+		return nil, err
+	}
 	observed, err := r.tx.ObservedAll(everything)
 	if err != nil {
 		return nil, err
@@ -114,9 +120,13 @@ func (r *reader) all() ([]state, error) {
 	for _, m := range domains {
 		domainsOf[m.Deployment] = append(domainsOf[m.Deployment], m)
 	}
+	protected := map[berth.ID][]berth.Protection{}
+	for _, p := range protections {
+		protected[p.Deployment] = append(protected[p.Deployment], p)
+	}
 	states := make([]state, 0, len(deployments))
 	for _, d := range deployments {
-		s := state{deployment: d, hosts: byDeployment[d.ID], domains: domainsOf[d.ID], observed: observed[d.ID]}
+		s := state{deployment: d, hosts: byDeployment[d.ID], domains: domainsOf[d.ID], protected: protected[d.ID], observed: observed[d.ID]}
 		s.broken = r.releases(&s)
 		states = append(states, s)
 	}

@@ -21,6 +21,7 @@ type tableContext struct {
 	hostName func(label string) string
 	handlers map[string]http.Handler
 	dial     func(ctx context.Context, instance string, port int) (net.Conn, error)
+	password func(hash string) func(name, password string) bool
 	hold     time.Duration
 	drain    time.Duration
 	now      time.Time
@@ -94,6 +95,7 @@ func (c tableContext) routeOf(s state, h berth.Host) *proxy.Route {
 		return &proxy.Route{Redirect: c.hostName(h.RedirectTo)}
 	}
 	route := &proxy.Route{Page: s.page(h.Element)}
+	c.guard(route, berth.ProtectionOf(s.protected, h.Element, h.Identifier))
 	route.Grace = c.drain
 	if s.isLive() {
 		route.Grace = liveGrace

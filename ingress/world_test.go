@@ -27,6 +27,7 @@ type memory struct {
 	deployments []berth.Deployment
 	domains     []berth.Domain
 	hosts       []berth.Host
+	protected   []berth.Protection
 	observed    map[berth.ID]berth.Observed
 	releases    map[berth.ID][]berth.Release // newest first, with elements
 	unreadable  map[berth.ID]bool            // releases
@@ -72,6 +73,10 @@ func (m *memory) Subscribe(ctx context.Context) <-chan berth.ID {
 type snapshot struct{ *memory }
 
 func (s snapshot) AllDomains() ([]berth.Domain, error) { return slices.Clone(s.domains), nil }
+
+func (s snapshot) AllProtections() ([]berth.Protection, error) {
+	return slices.Clone(s.protected), nil
+}
 
 func (s snapshot) Deployments(berth.Scope, berth.ID) ([]berth.Deployment, error) {
 	return slices.Clone(s.deployments), nil

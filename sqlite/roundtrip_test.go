@@ -106,7 +106,7 @@ func TestDeploymentKeepsItsDesiredFieldsOnly(t *testing.T) {
 	d.ProjectID, d.Project, d.Desire = p.ID, p.Name, berth.DesireStop
 	h := filled[berth.Host](t)
 	h.Deployment, h.Name, h.URL, h.RedirectTo = d.ID, "", "", ""
-	h.Certificate = berth.Certificate{}
+	h.Certificate, h.Protection = berth.Certificate{}, nil
 	update(t, s, func(tx *Tx) error { return errors.Join(tx.CreateDeployment(d), tx.AddHost(h)) })
 
 	d.Commit, d.Phase, d.Message, d.SSH, d.Elements, d.Volumes, d.Releases, d.Domains = "", "", "", nil, nil, nil, nil, nil // computed
@@ -370,7 +370,7 @@ func TestHostsAndFormerLabels(t *testing.T) {
 	_, d, _ := world(t, s)
 	h := filled[berth.Host](t)
 	h.Deployment, h.Name, h.URL, h.Label, h.RedirectTo = d.ID, "", "", "api", ""
-	h.Certificate = berth.Certificate{}
+	h.Certificate, h.Protection = berth.Certificate{}, nil
 	update(t, s, func(tx *Tx) error { return tx.AddHost(h) })
 	byLabel := func(tx *Tx) (berth.Host, error) { return tx.HostByLabel("api") }
 	same(t, get(t, s, byLabel), h)

@@ -158,7 +158,11 @@ func (a *app) printDeployment(d berth.Deployment) {
 	a.section("Hosts (public)", len(d.Hosts))
 	rows := [][]cell{}
 	for _, h := range d.Hosts {
-		rows = append(rows, append(row("  "+h.Element, h.Identifier, h.URL), a.certificateCell(h.Certificate)))
+		cells := append(row("  "+h.Element, h.Identifier, h.URL), a.certificateCell(h.Certificate))
+		if h.Protection != nil {
+			cells = append(cells, protectionCell(h.Protection))
+		}
+		rows = append(rows, cells)
 	}
 	a.table(a.out, nil, rows)
 	a.section("Domains", len(d.Domains))

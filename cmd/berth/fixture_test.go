@@ -118,6 +118,8 @@ type fakeService struct {
 	written  string
 	left     []string // to move
 	migrated []berth.StorageKind
+
+	protected []string
 }
 
 const commitA, commitB = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
