@@ -57,4 +57,6 @@ type SourceService interface {
 	// ConnectProject changes a project's origin, or how it is opened, and tries it at once. Where access is
 	// refused, the project waits: see Access.
 	ConnectProject(ctx context.Context, project string, c Connection) (Project, error)
+	// OriginState says how a project and the host of its commits get on; nothing of Berth's own repositories.
+	OriginState(ctx context.Context, project string) (OriginState, error)
 }

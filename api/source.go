@@ -18,4 +18,9 @@ func (a *api) sourceRoutes() {
 			c.GitToken = berth.NewSecret(in.Body.GitToken)
 			return s.ConnectProject(ctx, in.Project, c)
 		})
+
+	call(a, route("get-origin", "GET", "/projects/{project}/origin", "How the project and the host of its commits get on: webhook, polling, status of commits"), usual,
+		func(ctx context.Context, s berth.Service, in *InProject) (berth.OriginState, error) {
+			return s.OriginState(ctx, in.Project)
+		})
 }

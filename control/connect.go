@@ -90,6 +90,12 @@ func (s *Service) rewired(tx Tx, project string, wanted berth.Project, k keys) (
 	if err := tx.UpdateProject(now); err != nil {
 		return berth.Project{}, err
 	}
+	if err := tx.PutReportOutcome(now.ID, ""); err != nil {
+		return berth.Project{}, err
+	}
+	if err := tx.ReportAgain(now.ID); err != nil {
+		return berth.Project{}, err
+	}
 	if before.Access.Waiting == "" && now.Access.Waiting == "" { // tellAccess sees no difference
 		err = tx.AppendEvent(berth.Event{Project: now.ID, Person: s.caller.Name, Kind: "project.connected", Message: "project " + now.Name + " reads " + now.GitURL})
 	}

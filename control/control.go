@@ -51,6 +51,9 @@ type Config struct {
 	Host func(label string) (name, url string)
 	// ReadDelivery checks what came to a hook against its secret; branch is "" of what moves none.
 	ReadDelivery func(header http.Header, body []byte, secret berth.Secret) (push bool, branch string, err error)
+	// ReportStatus tells a Git host what became of a commit: behind the error of one that does not take it is
+	// berth.ErrRefused, EUnsupported is for one that takes none, EUnavailable may pass. nil: none is told.
+	ReportStatus func(ctx context.Context, u berth.GitURL, token berth.Secret, s berth.CommitStatus) error
 	// HookURL and HookPage are where a hook is heard, and where a Git host is told of it.
 	HookURL  func(path string) string
 	HookPage func(u berth.GitURL) string
@@ -88,7 +91,8 @@ type Stack struct {
 type Control struct {
 	Config
 	making   making
-	rests    rests
+	rests    rests // of origins, by project
+	unheard  rests // of hosts that took no status, by deployment
 	looks    looks
 	hookUses uses
 	lists    lists

@@ -73,6 +73,14 @@ type Tx interface {
 	UseDeployHook(deployment berth.ID, revision int) error
 	DeleteDeployHook(deployment berth.ID) error
 
+	// CommitReports are the releases of a deployment, or of all, whose state their Git host does not know.
+	CommitReports(deployment berth.ID) ([]berth.CommitReport, error)
+	PutReported(release berth.ID, state berth.CommitState) error
+	ReportAgain(project berth.ID) error
+	OriginState(project berth.ID) (berth.OriginState, error)
+	PutPolled(project berth.ID, next time.Time, failed string) error
+	PutReportOutcome(project berth.ID, failed string) error
+
 	AddDomain(d berth.Domain) error
 	UpdateDomain(d berth.Domain) error
 	DeleteDomain(deployment berth.ID, name string) error

@@ -1,7 +1,10 @@
 package daemon
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net/http"
+	"os"
 
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/apiwire"
@@ -29,4 +32,18 @@ func (d *Daemon) deployHookURL(slug, token string) string {
 
 func (d *Daemon) buildsURL(slug string) string {
 	return d.names.consoleURL() + apiwire.Prefix + "/deployments/" + slug + "/builds"
+}
+
+// newReporter reaches Git hosts as the machine's git does: it trusts what that trusts.
+func newReporter() *forge.Reporter {
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
+	if more, err := os.ReadFile(os.Getenv("GIT_SSL_CAINFO")); err == nil {
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			roots = x509.NewCertPool()
+		}
+		roots.AppendCertsFromPEM(more)
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	return &forge.Reporter{Client: forge.NewClient(transport)}
 }

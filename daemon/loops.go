@@ -23,8 +23,8 @@ import (
 
 // loops are what makes wishes come true.
 type loops struct {
-	releases, deployments, builds, saved, origins, follow, domains, garbage, disk, migration *reconciler.Loop
-	locks                                                                                    reconciler.Locks
+	releases, deployments, builds, saved, origins, follow, reports, domains, garbage, disk, migration *reconciler.Loop
+	locks                                                                                             reconciler.Locks
 }
 
 // deploymentsAtOnce bounds how many deployments get a turn at a time.
@@ -67,6 +67,7 @@ func (d *Daemon) openLoops(ctx context.Context) error {
 		Workers: buildsAtOnce, Log: d.log}
 	d.loops.origins = &reconciler.Loop{Name: "origins", Keys: d.control.Waiting, Turn: d.control.TryOrigin, Workers: originsAtOnce, Every: 5 * time.Minute, Log: d.log}
 	d.loops.follow = &reconciler.Loop{Name: "follow", Keys: d.control.Followers, Turn: d.control.FollowOrigin, Workers: originsAtOnce, Every: 2 * time.Minute, Log: d.log}
+	d.loops.reports = &reconciler.Loop{Name: "reports", Keys: d.control.Unreported, Turn: d.control.ReportCommits, Workers: originsAtOnce, Every: 5 * time.Minute, Log: d.log}
 	d.loops.domains = &reconciler.Loop{Name: "domains", Keys: d.control.UnprovenDomains, Turn: d.control.ProveDomains, Workers: originsAtOnce, Every: 5 * time.Minute, Log: d.log}
 	d.loops.saved = &reconciler.Loop{Name: "saved", Keys: files.Keys, Turn: files.Turn, Log: d.log}
 	d.loops.garbage = &reconciler.Loop{Name: "garbage", Keys: sweep.Keys, Turn: sweep.Turn, Every: 5 * time.Minute, Log: d.log}
@@ -87,6 +88,7 @@ func (d *Daemon) runLoops(ctx context.Context, group *errgroup.Group) {
 			if id != "" {
 				d.loops.saved.Hint(id)
 				d.loops.domains.Hint(id)
+				d.loops.reports.Hint(id)
 			}
 			if id == "" {
 				d.loops.garbage.Hint("")
@@ -102,7 +104,7 @@ func (d *Daemon) runLoops(ctx context.Context, group *errgroup.Group) {
 		return nil
 	})
 	group.Go(func() error { return d.ingress.Run(ctx) })
-	for _, l := range []*reconciler.Loop{d.loops.releases, d.loops.deployments, d.loops.builds, d.loops.saved, d.loops.origins, d.loops.follow, d.loops.domains, d.loops.garbage, d.loops.disk, d.loops.migration} {
+	for _, l := range []*reconciler.Loop{d.loops.releases, d.loops.deployments, d.loops.builds, d.loops.saved, d.loops.origins, d.loops.follow, d.loops.reports, d.loops.domains, d.loops.garbage, d.loops.disk, d.loops.migration} {
 		group.Go(func() error { return l.Run(ctx) })
 	}
 }

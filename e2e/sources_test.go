@@ -5,8 +5,10 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -25,7 +27,8 @@ import (
 )
 
 // githost serves the repositories in a directory over HTTPS, as git's own backend does. What is below
-// /private wants the password "t0ken": githost DIR VARIABLE CERTIFICATE.
+// /private wants the password "t0ken", and so do statuses of commits, which it takes as Gitea does and writes into
+// DIR/statuses, "commit state context target" a line: githost DIR VARIABLE CERTIFICATE.
 func githost(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 3 {
 		ts.Fatalf("usage: githost DIR VARIABLE CERTIFICATE")
@@ -42,12 +45,44 @@ func githost(ts *testscript.TestScript, _ bool, args []string) {
 			http.Error(w, "who are you?", http.StatusUnauthorized)
 			return
 		}
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			takeStatus(w, r, filepath.Join(ts.MkAbs(args[0]), "statuses"))
+			return
+		}
 		backend.ServeHTTP(w, r)
 	}))
 	ts.Defer(server.Close)
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), certificate, 0o644))
 	ts.Setenv(args[1], server.URL)
+}
+
+func takeStatus(w http.ResponseWriter, r *http.Request, file string) {
+	w.Header().Set("Content-Type", "application/json")
+	_, commit, isStatus := strings.Cut(r.URL.Path, "/statuses/")
+	var told struct {
+		State, Context string
+		Target         string `json:"target_url"`
+	}
+	switch {
+	case r.URL.Path == "/api/v1/version":
+		_, _ = io.WriteString(w, `{"version":"1.22.0"}`)
+	case !isStatus || r.Method != http.MethodPost:
+		http.Error(w, "{}", http.StatusNotFound)
+	case r.Header.Get("Authorization") != "token t0ken" || json.NewDecoder(r.Body).Decode(&told) != nil:
+		http.Error(w, "{}", http.StatusForbidden)
+	default:
+		f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err == nil {
+			_, err = fmt.Fprintln(f, commit, told.State, told.Context, told.Target)
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil {
+			http.Error(w, "{}", http.StatusInternalServerError)
+			return
+		}
+		w.WriteHeader(http.StatusCreated)
+	}
 }
 
 // sshd runs a real OpenSSH server, which lets in whose keys $WORK/authorized lists: sshd VARIABLE puts the

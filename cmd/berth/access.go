@@ -140,3 +140,17 @@ func accessRows(p berth.Project) (rows [][]cell) {
 	}
 	return rows
 }
+
+// originRows show how a project and the host of its commits get on.
+func (a *app) originRows(o *berth.OriginState) (rows [][]cell) {
+	if o == nil {
+		return nil
+	}
+	if !o.ReportedAt.IsZero() {
+		rows = append(rows, row("statuses", "last reported "+a.ago(o.ReportedAt)+" ago"))
+	}
+	if o.ReportError != "" {
+		rows = append(rows, row("unreported", o.ReportError))
+	}
+	return rows
+}

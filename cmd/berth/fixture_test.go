@@ -89,6 +89,7 @@ func (c *cli) mustFail(t *testing.T, code int, part string, args ...string) {
 
 // fakeService is one project with one deployment. What is asked of it is noted.
 type fakeService struct {
+	origin        berth.OriginState
 	berth.Service // nil: what is not below must not be called
 
 	mu      sync.Mutex
@@ -284,6 +285,10 @@ func (s *fakeService) ProposeProjectFile(context.Context, string, string) (berth
 func (s *fakeService) SetProjectFile(_ context.Context, _, text string) (berth.ProjectFile, error) {
 	s.written = text
 	return s.file, s.fault
+}
+
+func (s *fakeService) OriginState(context.Context, string) (berth.OriginState, error) {
+	return s.origin, nil
 }
 
 func (s *fakeService) Project(_ context.Context, name string) (berth.Project, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/berth-dev/berth"
@@ -148,8 +149,16 @@ func (a *app) projectShowCommand() *cobra.Command {
 			if err != nil && berth.CodeOf(err) != berth.EInvalid { // a project without commits has no file to show
 				return err
 			}
+			shown := shownProject{Project: p, File: file}
+			if p.GitURL != "" {
+				o, err := s.OriginState(ctx, p.Name)
+				if err != nil {
+					return err
+				}
+				shown.Origin = &o
+			}
 			if asJSON {
-				return a.printJSON(shownProject{p, file})
+				return a.printJSON(shown)
 			}
 			rows := [][]cell{row("project", p.Name), row("source", source(p)), row("branch", p.DefaultBranch), row("created", a.ago(p.CreatedAt)+" ago")}
 			if len(p.Protected) > 0 {
@@ -163,7 +172,7 @@ func (a *app) projectShowCommand() *cobra.Command {
 				}
 				rows = append(rows, row(title, describeStage(stage)))
 			}
-			a.table(a.out, nil, append(rows, accessRows(p)...))
+			a.table(a.out, nil, slices.Concat(rows, accessRows(p), a.originRows(shown.Origin)))
 			if file.Origin == berth.FileProposed || file.Origin == berth.FileWritten {
 				fmt.Fprintln(a.out)
 				a.printFile(a.out, file)

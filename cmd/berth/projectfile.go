@@ -15,7 +15,8 @@ import (
 // shownProject is a project as show --json has it.
 type shownProject struct {
 	berth.Project
-	File berth.ProjectFile `json:"file"`
+	File   berth.ProjectFile  `json:"file"`
+	Origin *berth.OriginState `json:"origin,omitempty"` // of a project whose commits come from outside
 }
 
 // fileOrigin says where the file that describes a project is.
