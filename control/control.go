@@ -60,6 +60,8 @@ type Config struct {
 	// DeployHookURL is where the deploy hook of a deployment is heard, BuildsURL where its builds are listed.
 	DeployHookURL func(slug, token string) string
 	BuildsURL     func(slug string) string
+	// Led reports whether requests are led to a release that serves. nil: they are.
+	Led func(r berth.Release) bool
 	// Domain is the base domain of generated hosts.
 	Domain string
 	// Leads says where the DNS leads a name, and at which addresses this server is reached. Blocks for seconds.

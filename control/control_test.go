@@ -157,6 +157,23 @@ func TestSlugsAreUnique(t *testing.T) {
 	mustFail(t, err, berth.EInvalid, "production-b-c")
 }
 
+func TestAReleaseIsShownAsServingOnceRequestsAreLedToIt(t *testing.T) {
+	w := newWorld(t)
+	w.project(t, "shop")
+	d := w.deployment(t, "shop", "web", "production")
+	w.complete(t, d, berth.ReleaseServing)
+	led := false
+	w.Led = func(berth.Release) bool { return led }
+	for _, want := range []berth.ReleaseState{berth.ReleaseStarting, berth.ReleaseServing} {
+		seen := must[berth.Deployment](t)(w.owner.Deployment(t.Context(), "web"))
+		all := must[[]berth.Release](t)(w.owner.Releases(t.Context(), "web"))
+		if seen.Releases[0].State != want || all[0].State != want {
+			t.Errorf("requests led to it: %v; the release is %s, in the list %s", led, seen.Releases[0].State, all[0].State)
+		}
+		led = true
+	}
+}
+
 func TestRestart(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()

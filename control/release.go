@@ -173,6 +173,7 @@ func (s *Service) Releases(ctx context.Context, ref string) (list []berth.Releas
 			return err
 		}
 		list, err = tx.Releases(d.ID, 0)
+		list = s.control.asServed(list)
 		return err
 	})
 	return list, err

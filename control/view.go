@@ -38,10 +38,21 @@ func (c *Control) present(tx Tx, d berth.Deployment) (berth.Deployment, error) {
 	for i := range d.Domains {
 		d.Domains[i] = c.shownDomain(d.Domains[i], nil)
 	}
-	d.Elements, d.Releases = seen.Elements, releases
+	d.Elements, d.Releases = seen.Elements, c.asServed(releases)
 	d = c.summarise(d, f)
 	d.Hosts, err = c.shownHosts(tx, d)
 	return d, err
+}
+
+// asServed shows a release as serving only once requests are led to it: who waits for it asks it next.
+func (c *Control) asServed(releases []berth.Release) []berth.Release {
+	at := slices.IndexFunc(releases, func(r berth.Release) bool { return r.State == berth.ReleaseServing })
+	if c.Led == nil || at < 0 || c.Led(releases[at]) {
+		return releases
+	}
+	shown := slices.Clone(releases)
+	shown[at].State, shown[at].Step = berth.ReleaseStarting, "requests are about to be led to it"
+	return shown
 }
 
 // measuring is how long whoever looks at a deployment waits for the size of its volumes.

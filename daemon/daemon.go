@@ -291,6 +291,7 @@ func (d *Daemon) openControl(ctx context.Context) error {
 		Describe: describe, Moved: func(project berth.ID) { d.loops.follow.Hint(project) }, Mail: d.mail, Usage: d.volumes.Usage, Room: d.disks.room,
 		Volumes: storage{d}, BuildCache: d.cache.status,
 		Metrics:   func(w io.Writer) error { return d.proxy.WriteMetrics(w) },
+		Led:       func(r berth.Release) bool { return d.ingress.Leads(r) }, // opened before anybody is answered
 		Host:      func(label string) (string, string) { return d.names.host(label), d.names.url(label) },
 		Catalogue: catalogue, ServerURL: d.names.consoleURL(), ConsoleURL: d.names.consoleURL(),
 		Address: nearAddress(d.httpsListener),

@@ -25,6 +25,21 @@ func TestNothingIsDrainedBeforeTheFirstPass(t *testing.T) {
 	}
 }
 
+func TestAReleaseLeadsFromThePassOnThatReadsIt(t *testing.T) {
+	first, second := shopRelease(1, berth.ReleaseServing, hashes("w1", "a1", "p1")), shopRelease(2, berth.ReleaseServing, hashes("w2", "a2", "p1"))
+	if newWorld(t).Leads(first) {
+		t.Error("it leads, though nothing has been applied")
+	}
+	w := serving(t)
+	if !w.Leads(first) || w.Leads(second) {
+		t.Error("the release that serves does not lead, or another one does")
+	}
+	swapRelease(w)
+	if w.Leads(first) || !w.Leads(second) {
+		t.Error("the release before leads on")
+	}
+}
+
 // swapRelease makes release 2 serve with new web and api, and the same postgres.
 func swapRelease(w *world) {
 	w.store.releases["shop000000"] = []berth.Release{shopRelease(2, berth.ReleaseServing, hashes("w2", "a2", "p1")), shopRelease(1, berth.ReleaseSuperseded, hashes("w1", "a1", "p1"))}

@@ -69,9 +69,10 @@ type Ingress struct {
 	refreshing sync.Mutex // one pass at a time
 
 	mu      sync.Mutex
-	applied int64                // passes applied; 0: none yet
-	hosts   map[string]bool      // of the applied table
-	named   map[string]time.Time // instances that names lead to, or led to until then; zero: still
+	applied int64                 // passes applied; 0: none yet
+	hosts   map[string]bool       // of the applied table
+	leads   map[berth.ID]berth.ID // the release that its table takes for the serving one, by deployment
+	named   map[string]time.Time  // instances that names lead to, or led to until then; zero: still
 }
 
 // New returns an Ingress that has applied nothing yet.
@@ -134,7 +135,7 @@ func (i *Ingress) Refresh(ctx context.Context) error {
 	named := map[string]bool{}
 	failed := i.writeNames(states, named)
 	table := buildTable(states, tableContext{hostName: i.config.HostName, handlers: i.config.Handlers, dial: i.config.Dialer.Dial, password: i.doors.password, hold: i.config.Hold, drain: i.config.Drain, now: now})
-	i.apply(table, named, now)
+	i.apply(table, servingOf(states), named, now)
 	i.doors.turn()
 	if i.config.Deployments != nil {
 		i.config.Deployments(idsOf(states))
@@ -145,12 +146,22 @@ func (i *Ingress) Refresh(ctx context.Context) error {
 	return failed
 }
 
-func (i *Ingress) apply(table *proxy.Table, named map[string]bool, now time.Time) {
+func servingOf(states []state) map[berth.ID]berth.ID {
+	leads := make(map[berth.ID]berth.ID, len(states))
+	for _, s := range states {
+		if s.serving != nil {
+			leads[s.deployment.ID] = s.serving.ID
+		}
+	}
+	return leads
+}
+
+func (i *Ingress) apply(table *proxy.Table, leads map[berth.ID]berth.ID, named map[string]bool, now time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	table.Version = i.applied + 1
 	i.config.Proxy.Swap(table)
-	i.applied = table.Version
+	i.applied, i.leads = table.Version, leads
 	i.hosts = make(map[string]bool, len(table.Hosts))
 	for host := range table.Hosts {
 		i.hosts[host] = true
@@ -186,6 +197,14 @@ func (i *Ingress) Drained(instance string) bool {
 		return false
 	}
 	return i.config.Proxy.Drained(instance)
+}
+
+// Leads reports whether the proxy's table takes a release for the one that serves its deployment. The store says
+// it a moment earlier: longer on a busy machine.
+func (i *Ingress) Leads(r berth.Release) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.leads[r.Deployment] == r.ID
 }
 
 // Applied counts the passes that have been applied.
