@@ -30,6 +30,7 @@ var house = []struct {
 	{path: "apiwire", floor: 1},
 	{path: "build", floor: 1},
 	{path: "chart", floor: 1},
+	{path: "diagnosis", floor: 1},
 	{path: "engine", floor: 1},
 	{path: "packages", floor: 1},
 	{path: "params", floor: 1},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/berth-dev/berth/build"
+	"github.com/berth-dev/berth/diagnosis"
 )
 
 // symptom is a way builds fail and what helps. command and output are matched where they are set.
@@ -14,7 +15,7 @@ type symptom struct {
 	output  *regexp.Regexp // what the step printed last, or the engine's own words
 	exit    int
 	help    string
-	helpOn  func(said string) string // where the help depends on the output
+	tell    func(said string) string // instead of output and help: the help, or nothing
 }
 
 // symptoms are tried in this order: what is more particular comes first.
@@ -29,8 +30,7 @@ func symptoms() []symptom {
 			help: "A file that the instruction names is not in the build context: paths count from the repository's root, and .dockerignore may exclude it."},
 		{output: words(`certificate|self.signed|UNABLE_TO_(GET|VERIFY)|x509`),
 			help: "A server's certificate was not trusted. Steps find the machine's bundle at " + caPath + " and in the usual variables; a tool that reads neither has to be told that path."},
-		{output: words(`Could not resolve|Temporary failure (in name resolution|resolving)|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ECONNRESET|network is unreachable|connection timed out|no such host|Failed to (fetch|establish a new connection)|error sending request|dns error`),
-			helpOn: unreachable},
+		{tell: func(said string) string { return diagnosis.Unreachable("The step", said) }},
 		{output: words(`EACCES|permission denied`),
 			help: "The step may not write there: check USER and the owner of the files it copies (COPY --chown), and that scripts are executable."},
 		{output: words(`no space left on device|ENOSPC`),
@@ -57,11 +57,11 @@ func remedy(f *build.Failure, output []string) string {
 		said += "\n" + f.Cause.Error()
 	}
 	for _, s := range symptoms() {
-		switch {
-		case !s.matches(f, said):
-		case s.helpOn != nil:
-			return s.helpOn(said)
-		default:
+		if s.tell != nil {
+			if help := s.tell(said); help != "" {
+				return help
+			}
+		} else if s.matches(f, said) {
 			return s.help
 		}
 	}

@@ -47,6 +47,8 @@ func wanted(state berth.InstanceState, ready bool, run int) berth.InstanceStatus
 
 func TestARelease(t *testing.T) {
 	late := t0.Add(buildPatience + time.Second)
+	unprepared := wanted(berth.InstanceExited, false, 1)
+	unprepared.Reason = initFailed
 	for name, c := range map[string]struct {
 		state         berth.ReleaseState
 		instances     []berth.InstanceStatus
@@ -63,6 +65,10 @@ func TestARelease(t *testing.T) {
 			0, berth.KindBuild, t0, t0, berth.ReleaseStarting, ""},
 		"fails after repeated crashes": {berth.ReleaseStarting, []berth.InstanceStatus{wanted(berth.InstanceExited, false, 9)},
 			crashesToFail, berth.KindBuild, t0, t0, berth.ReleaseFailed, "ended 3 times"},
+		"fails when what runs before the start fails twice": {berth.ReleaseStarting, []berth.InstanceStatus{unprepared},
+			preparationsToFail, berth.KindDevelopment, t0, t0, berth.ReleaseFailed, "ended 2 times"},
+		"does not fail when it fails once": {berth.ReleaseStarting, []berth.InstanceStatus{unprepared},
+			1, berth.KindDevelopment, t0, t0, berth.ReleaseStarting, ""},
 		"does not fail by the first crash": {berth.ReleaseStarting, []berth.InstanceStatus{wanted(berth.InstanceExited, false, 1)},
 			1, berth.KindBuild, t0, t0, berth.ReleaseStarting, ""},
 		"fails when it is late": {berth.ReleaseStarting, []berth.InstanceStatus{wanted(berth.InstanceRunning, false, 1)},

@@ -106,7 +106,7 @@ func newBenchOf(t *testing.T, kind berth.StageKind) *bench {
 		Store:   storeFor{b.store}, Engine: b.engine, Volumes: b, Drained: func(id string) bool { return !b.busy[id] },
 		Standby: time.Minute,
 		LastLines: func(_ context.Context, _ berth.ID, instance string, n int) ([]string, error) {
-			return []string{"line of " + instance, strings.Repeat("é", 400)}, b.fails["lines"]
+			return []string{"getaddrinfo ENOTFOUND packages.test", "line of " + instance, strings.Repeat("é", 400)}, b.fails["lines"]
 		},
 		Answered: b.answers(b.since), AnsweredLately: b.answers(b.lately), MemoryIsShort: func() bool { return b.short },
 		HostName: func(label string) string { return label + ".berth.test" },

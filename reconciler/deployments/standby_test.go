@@ -238,7 +238,7 @@ func TestAFailedReleaseShowsWhatItsInstanceWroteLast(t *testing.T) {
 	b.run(time.Minute)
 	r := b.state(id)
 	why, lines, _ := strings.Cut(r.Message, "\n")
-	if !strings.Contains(why, "web ended 3 times") || !strings.HasPrefix(lines, "  | line of ") || !strings.HasSuffix(lines, "\n  | "+strings.Repeat("é", 150)+"…") {
+	if !strings.Contains(why, "web ended 3 times") || !strings.HasPrefix(lines, "It could not reach packages.test: ") || !strings.Contains(lines, "\n  | line of ") || !strings.HasSuffix(lines, "\n  | "+strings.Repeat("é", 150)+"…") {
 		t.Errorf("the message is %q", r.Message)
 	}
 	b.view(func(tx *sqlite.Tx) error {

@@ -88,5 +88,5 @@ func statusOf(e berth.ReleaseElement, instances []berth.InstanceStatus, stopped,
 
 // redReasons are those of a running instance that will not get ready by waiting.
 var redReasons = map[string]bool{
-	"WrongPort": true, "ImageMissing": true, "StartFailed": true, "CrashLoop": true, "OutOfMemory": true, "InitFailed": true,
+	"WrongPort": true, "ImageMissing": true, "StartFailed": true, "CrashLoop": true, "OutOfMemory": true, initFailed: true,
 }

@@ -21,6 +21,10 @@ func verdictOf(state berth.ReleaseState) verdict { return verdict{state: state} 
 const (
 	// crashesToFail is how many equal instances may end before a starting release has failed.
 	crashesToFail = 3
+	// preparationsToFail is the same for what runs before the start, like the installation of dependencies: it takes
+	// long, and what it lacks at the second time it lacks at the third. A failed release goes on trying.
+	preparationsToFail = 2
+	initFailed         = "InitFailed" // the reason of an instance of which that failed
 	// buildPatience and developmentPatience are how long a release may take to become ready when
 	// no element says otherwise. Development installs dependencies within that time.
 	buildPatience       = 5 * time.Minute
@@ -95,7 +99,11 @@ func crashing(instances []berth.InstanceStatus, crashes map[string]int) (v verdi
 		if i.Workload == berth.PreDeploy && i.Wanted && i.State == berth.InstanceExited && !fulfils(i) {
 			return failedBy(i, "the pre-deploy command of %s failed: %s", i.Element, sentence(i)), true
 		}
-		if n := crashes[i.Hash]; i.Wanted && i.State == berth.InstanceExited && !i.Ready && n >= crashesToFail {
+		limit := crashesToFail
+		if i.Reason == initFailed {
+			limit = preparationsToFail
+		}
+		if n := crashes[i.Hash]; i.Wanted && i.State == berth.InstanceExited && !i.Ready && n >= limit {
 			return failedBy(i, "%s ended %d times while starting: %s", i.Element, n, sentence(i)), true
 		}
 	}

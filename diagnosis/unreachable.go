@@ -1,4 +1,7 @@
-package buildkit
+// Package diagnosis knows what programs print when something outside of them is missing, and says it in a sentence.
+//
+// It must not know where the programs run.
+package diagnosis
 
 import (
 	"cmp"
@@ -6,14 +9,20 @@ import (
 	"strings"
 )
 
-// unreachable says what a step could not reach, and what it wanted there, as far as its output tells.
-func unreachable(said string) string {
-	server := cmp.Or(firstOf(said, serverPatterns()), "a server")
-	wanted := firstOf(said, dependencyPatterns())
+var unreachablePattern = regexp.MustCompile(`(?i)Could not resolve|Temporary failure (in name resolution|resolving)|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ECONNRESET|network is unreachable|connection timed out|no such host|Failed to (fetch|establish a new connection)|error sending request|dns error`)
+
+// Unreachable says what a program could not reach, and what it wanted there, as far as its output tells. Empty: the
+// output tells of nothing of the kind. The sentence begins with who.
+func Unreachable(who, output string) string {
+	if !unreachablePattern.MatchString(output) {
+		return ""
+	}
+	server := cmp.Or(firstOf(output, serverPatterns()), "a server")
+	wanted := firstOf(output, dependencyPatterns())
 	if wanted != "" {
 		wanted = ", which it needs for " + wanted
 	}
-	return "The step could not reach " + server + wanted + ": check the machine's network, name server and proxy, and try again."
+	return who + " could not reach " + server + wanted + ": check the machine's network, name server and proxy, and try again."
 }
 
 // serverPatterns find the name of a server in what tools say of one that they cannot reach.
