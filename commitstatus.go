@@ -34,8 +34,9 @@ type CommitReport struct {
 // OriginState is how a project and the host of its commits get on.
 type OriginState struct {
 	HeardAt     time.Time `json:"heardAt,omitzero"`      // when its webhook last delivered something authentic
-	PolledAt    time.Time `json:"polledAt,omitzero"`     // when the origin was last looked at without that
-	NextPollAt  time.Time `json:"nextPollAt,omitzero"`   // when that is due again
+	MissedAt    time.Time `json:"missedAt,omitzero"`     // when something had moved that it had not told of
+	PolledAt    time.Time `json:"polledAt,omitzero"`     // when the origin was last looked at
+	NextPollAt  time.Time `json:"nextPollAt,omitzero"`   // when that is due again, unless the webhook tells before
 	PollError   string    `json:"pollError,omitempty"`   // what went wrong with it
 	ReportedAt  time.Time `json:"reportedAt,omitzero"`   // when the host last took the status of a commit
 	ReportError string    `json:"reportError,omitempty"` // why it has not taken one since

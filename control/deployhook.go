@@ -119,7 +119,6 @@ func (c *Control) DeployByHook(ctx context.Context, slug, token, rev string) (an
 	if err != nil {
 		return answer, err
 	}
-	c.rests.end(p.ID) // its host is there
 	answer = berth.HookDeployed{Deployment: d.Slug, Revision: r.Revision, Commit: r.Commit, State: r.State, Log: c.BuildsURL(d.Slug)}
 	if len(d.Hosts) > 0 {
 		_, answer.URL = c.Host(d.Hosts[0].Label)

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -30,42 +31,93 @@ func (c *Control) Followers(ctx context.Context) (ids []berth.ID, err error) {
 }
 
 const (
-	// originEvery is how often commits are fetched that nobody announces.
-	originEvery = 2 * time.Minute
+	// originEvery is how often an origin is looked at whose webhook tells nothing, originRarely how often beside one
+	// that works.
+	originEvery, originRarely = 2 * time.Minute, 15 * time.Minute
 	// originRest is how long an origin is left alone that could not be read.
 	originRest = 10 * time.Minute
 )
 
 // FollowOrigin brings in the commits of a project, where they come from outside, and has its deployments follow.
-// It says when to look again.
+// It says when to look again. An origin is looked at when it is due or its webhook has told something.
 func (c *Control) FollowOrigin(ctx context.Context, project berth.ID) (again time.Duration, err error) {
 	var p berth.Project
+	var before berth.OriginState
 	err = c.Store.View(ctx, func(tx Tx) (err error) {
-		p, err = tx.ProjectByID(berth.Everything(), project)
+		if p, err = tx.ProjectByID(berth.Everything(), project); err != nil {
+			return err
+		}
+		before, err = originState(tx, project)
 		return err
 	})
-	if berth.CodeOf(err) == berth.ENotFound {
+	switch {
+	case berth.CodeOf(err) == berth.ENotFound:
 		return 0, nil
-	}
-	if err != nil || p.Access.Waiting != "" { // its origin is tried by another loop
+	case err != nil || p.Access.Waiting != "": // its origin is tried by another loop
 		return 0, err
-	}
-	if p.GitURL != "" {
-		again = originEvery
+	case p.GitURL == "":
+		_, err = c.Follow(ctx, project, "")
+		return 0, err
 	}
 	if rest := c.rests.left(project, c.Now()); rest > 0 {
 		return rest, nil
 	}
+	now := before
+	now.PolledAt, now.PollError = c.Now(), ""
 	if err := c.fetch(ctx, p); err != nil {
 		if berth.CodeOf(err) == berth.EInternal || ctx.Err() != nil {
 			return 0, err
 		}
-		c.rests.begin(project, c.Now().Add(originRest))
-		return originRest, nil // whoever deploys by hand is told the same
+		now.PollError = berth.MessageOf(withoutField(err)) // whoever deploys by hand is told the same
+		return c.rest(ctx, project, before, now, originRest)
 	}
-	c.rests.end(project)
-	_, err = c.Follow(ctx, project, "")
-	return again, err
+	moved, err := c.Follow(ctx, project, "")
+	if err != nil {
+		return 0, err
+	}
+	told := before.HeardAt.After(before.PolledAt)
+	if len(moved) > 0 && !told && !before.HeardAt.IsZero() {
+		now.MissedAt = c.Now()
+	}
+	if before.HeardAt.After(now.MissedAt) {
+		return c.rest(ctx, project, before, now, originRarely)
+	}
+	return c.rest(ctx, project, before, now, originEvery)
+}
+
+// rest leaves an origin alone for about so long, unless its webhook has told something while it was looked at.
+func (c *Control) rest(ctx context.Context, project berth.ID, before, now berth.OriginState, about time.Duration) (again time.Duration, err error) {
+	again = about + rand.N(about/5) // so that projects of one host do not all knock at once
+	now.NextPollAt = c.Now().Add(again)
+	c.rests.begin(project, now.NextPollAt) // before the hook is read: what is told from here on ends the rest
+	told := false
+	err = c.Store.Update(ctx, func(tx Tx) error {
+		h, _, err := tx.Hook(project)
+		if err != nil {
+			return err
+		}
+		told = h.HeardAt.After(before.HeardAt)
+		return tx.PutPolled(project, now)
+	})
+	if berth.CodeOf(err) == berth.EConflict {
+		err = nil // the project is gone
+	}
+	if err != nil || told {
+		c.rests.end(project)
+		return time.Second, err
+	}
+	return again, nil
+}
+
+// originState is how a project and the host of its commits get on.
+func originState(tx Tx, project berth.ID) (berth.OriginState, error) {
+	o, err := tx.OriginState(project)
+	if err != nil {
+		return o, err
+	}
+	h, _, err := tx.Hook(project)
+	o.HeardAt = h.HeardAt
+	return o, err
 }
 
 // Follow compares the heads of a project's branches with what its deployments have acted upon: a build stage

@@ -3,10 +3,12 @@ package control_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/control"
@@ -233,6 +235,7 @@ func TestCommitsFromOutsideAreFetchedAndFollowed(t *testing.T) {
 	if err != nil || again == 0 || w.causes(t, "web")[0] != "push 2" {
 		t.Errorf("again in %s, %v, %v", again, w.causes(t, "web"), err)
 	}
+	w.pass(again)
 	w.git.fail = errors.New("the network is down")
 	if _, err := w.FollowOrigin(t.Context(), p.ID); err == nil {
 		t.Error("a fetch that failed was taken for news")
@@ -248,5 +251,81 @@ func TestCommitsFromOutsideAreFetchedAndFollowed(t *testing.T) {
 	}
 	if keys, err := w.Followers(t.Context()); err != nil || !slices.Equal(keys, []berth.ID{p.ID}) {
 		t.Errorf("%v, %v", keys, err)
+	}
+}
+
+// A webhook that works has its origin looked at rarely; one that turns out to miss something, often again.
+func TestAnOriginIsLeftAloneWhileItsWebhookTells(t *testing.T) {
+	w := newWorld(t)
+	p := w.project(t, "shop")
+	w.deployment(t, "shop", "web", "production")
+	w.HookURL = func(path string) string { return path }
+	w.HookPage = func(berth.GitURL) string { return "" }
+	w.Moved = func(berth.ID) {}
+	w.ReadDelivery = func(http.Header, []byte, berth.Secret) (bool, string, error) { return true, "main", nil }
+	h, _, err := w.owner.RotateHook(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	deliveries := 0
+	deliver := func() {
+		t.Helper()
+		deliveries++
+		if _, err := w.TakeDelivery(t.Context(), h.URL, nil, []byte{byte(deliveries)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	looks := 0
+	look := func() time.Duration {
+		t.Helper()
+		w.git.fetching = func() { looks++ }
+		again, err := w.FollowOrigin(t.Context(), p.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return again
+	}
+	about := func(name string, got, want time.Duration) {
+		t.Helper()
+		if got < want || got > want+want/5 {
+			t.Errorf("%s: again in %s, want about %s", name, got, want)
+		}
+	}
+	about("nothing was told yet", look(), 2*time.Minute)
+	w.pass(time.Second)
+	deliver()
+	about("the webhook works", look(), 15*time.Minute)
+	w.pass(5 * time.Minute)
+	if again := look(); looks != 2 || again > 13*time.Minute {
+		t.Errorf("looked %d times before it was due, again in %s", looks, again)
+	}
+	deliver()
+	if about("told before it is due", look(), 15*time.Minute); looks != 3 {
+		t.Errorf("looked %d times, of which two were told", looks)
+	}
+	w.pass(20 * time.Minute)
+	w.git.branches["main"], w.git.files[two] = two, "usual"
+	about("something moved that was not told of", look(), 2*time.Minute)
+	if o, err := w.owner.OriginState(t.Context(), "shop"); err != nil || !o.MissedAt.Equal(w.Now()) || !o.PolledAt.Equal(w.Now()) || !o.NextPollAt.After(w.Now()) {
+		t.Errorf("%+v, %v", o, err)
+	}
+	w.pass(time.Minute)
+	deliver()
+	about("it tells again", look(), 15*time.Minute)
+	w.pass(20 * time.Minute)
+	w.git.fail = berth.Errorf(berth.EUnavailable, "git.test does not answer")
+	about("it cannot be read", look(), 10*time.Minute)
+	if o, err := w.owner.OriginState(t.Context(), "shop"); err != nil || o.PollError != "git.test does not answer" {
+		t.Errorf("%+v, %v", o, err)
+	}
+	w.git.fail = nil
+	w.pass(time.Hour)
+	w.git.fetching = func() { w.git.mu.Unlock(); deliver(); w.git.mu.Lock() } // told while the look is under way
+	if again, err := w.FollowOrigin(t.Context(), p.ID); err != nil || again > time.Second {
+		t.Errorf("told during a look: again in %s, %v", again, err)
+	}
+	looks = 0
+	if look(); looks != 1 {
+		t.Error("what was told during a look is not looked at")
 	}
 }

@@ -17,11 +17,7 @@ func (s *Service) OriginState(ctx context.Context, project string) (o berth.Orig
 		if err != nil || p.GitURL == "" {
 			return err
 		}
-		if o, err = tx.OriginState(p.ID); err != nil {
-			return err
-		}
-		h, _, err := tx.Hook(p.ID)
-		o.HeardAt = h.HeardAt
+		o, err = originState(tx, p.ID)
 		return err
 	})
 	return o, err

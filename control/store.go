@@ -78,7 +78,7 @@ type Tx interface {
 	PutReported(release berth.ID, state berth.CommitState) error
 	ReportAgain(project berth.ID) error
 	OriginState(project berth.ID) (berth.OriginState, error)
-	PutPolled(project berth.ID, next time.Time, failed string) error
+	PutPolled(project berth.ID, o berth.OriginState) error
 	PutReportOutcome(project berth.ID, failed string) error
 
 	AddDomain(d berth.Domain) error

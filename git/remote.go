@@ -2,7 +2,9 @@ package git
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,11 +44,25 @@ func (g *Git) mirror(ctx context.Context, project berth.ID, c *connection) (stri
 	if len(remote.branches) == 0 {
 		return "", berth.Errorf(berth.EInvalid, "the repository at %s has no branch yet: push a commit to it first", c.address)
 	}
+	if same, err := g.mirrors(ctx, project, remote); err != nil || same {
+		return remote.defaultBranch(), errors.Join(err, g.setHead(ctx, project, remote.defaultBranch()))
+	}
 	fetch := c.command(append([]string{"fetch", "--quiet", "--atomic", "--prune", "--force", "--no-write-fetch-head", "--", c.address}, refspecs...)...)
 	if err := g.fetchInto(ctx, project, c, fetch); err != nil {
 		return "", err
 	}
 	return remote.defaultBranch(), g.setHead(ctx, project, remote.defaultBranch())
+}
+
+// mirrors reports whether a repository has exactly the branches and tags that an origin offers, so that there is nothing
+// to fetch.
+func (g *Git) mirrors(ctx context.Context, project berth.ID, remote heads) (bool, error) {
+	out, err := g.output(ctx, 64<<20, command{repository: g.Dir(project), args: []string{"for-each-ref", "--format=%(objectname)%09%(refname)", "refs/heads/", "refs/tags/"}})
+	if err != nil {
+		return false, fmt.Errorf("list branches and tags: %w", err)
+	}
+	here := parseHeads(string(out))
+	return maps.Equal(here.branches, remote.branches) && maps.Equal(here.tags, remote.tags), nil
 }
 
 // fetchInto runs a fetch that may take no more than the limit, and leaves nothing of one that failed.
@@ -94,11 +110,12 @@ type heads struct {
 	head     string            // the branch that HEAD names, where it says so
 	commit   string            // what HEAD points to
 	branches map[string]string // commits by name
+	tags     map[string]string // objects by name
 }
 
 // parseHeads reads the lines of ls-remote --symref and of bundle list-heads.
 func parseHeads(text string) heads {
-	h := heads{branches: map[string]string{}}
+	h := heads{branches: map[string]string{}, tags: map[string]string{}}
 	for line := range strings.Lines(text) {
 		what, name, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t")
 		if name == "" {
@@ -106,6 +123,7 @@ func parseHeads(text string) heads {
 		}
 		target, symbolic := strings.CutPrefix(what, "ref: refs/heads/")
 		branch, isBranch := strings.CutPrefix(name, "refs/heads/")
+		tag, isTag := strings.CutPrefix(name, "refs/tags/")
 		switch {
 		case name == "HEAD" && symbolic:
 			h.head = target
@@ -113,6 +131,8 @@ func parseHeads(text string) heads {
 			h.commit = what
 		case isBranch:
 			h.branches[branch] = what
+		case isTag && !strings.HasSuffix(tag, "^{}"): // which is what the tag points to
+			h.tags[tag] = what
 		}
 	}
 	return h

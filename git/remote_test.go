@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,6 +65,42 @@ func TestFetchMirrors(t *testing.T) {
 	wantCode(t, err, berth.ENotFound, "gone", "trunk")
 	_, err = g.Resolve(t.Context(), project, "refs/pull/1/head")
 	wantCode(t, err, berth.ENotFound)
+}
+
+// A look at an origin where nothing has moved asks for its refs and for nothing else.
+func TestNothingIsFetchedWhereNothingHasMoved(t *testing.T) {
+	s := newSource(t)
+	s.commit()
+	s.git("tag", "-a", "-m", "annotated", "v1")
+	behind := host(t, s, "")
+	var asked atomic.Int64
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		behind.Config.Handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	g := repositories(t)
+	requests := func() int64 {
+		asked.Store(0)
+		_, err := fetchFrom(t.Context(), g, front.URL+"/.git", berth.Secret{})
+		must(t, err)
+		return asked.Load()
+	}
+	first := requests()
+	if quiet := requests(); quiet >= first || quiet > 2 {
+		t.Errorf("%d requests where nothing has moved, %d at first", quiet, first)
+	}
+	for what, move := range map[string]func(){"a branch": func() { s.commit() }, "a tag": func() { s.git("tag", "v2") }, "a tag less": func() { s.git("tag", "-d", "v1") }} {
+		if move(); requests() <= 2 {
+			t.Errorf("%s has moved, and nothing was fetched", what)
+		}
+		if quiet := requests(); quiet > 2 {
+			t.Errorf("%d requests once %s was fetched", quiet, what)
+		}
+	}
+	if got, want := resolve(t, g, "v2"), s.git("rev-parse", "v2"); got != want {
+		t.Errorf("v2 is %s, want %s", got, want)
+	}
 }
 
 func TestTokenOpensAndIsNeverShown(t *testing.T) {

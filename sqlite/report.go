@@ -1,10 +1,6 @@
 package sqlite
 
-import (
-	"time"
-
-	"github.com/berth-dev/berth"
-)
+import "github.com/berth-dev/berth"
 
 // reportRefused stands in the place of a state that the Git host did not take.
 const reportRefused = "refused"
@@ -50,16 +46,16 @@ func (tx *Tx) ReportAgain(project berth.ID) error {
 // OriginState returns how a project and the host of its commits get on.
 func (tx *Tx) OriginState(project berth.ID) (o berth.OriginState, err error) {
 	o, _, err = one(tx, "read state of origin", func(r row) (o berth.OriginState, err error) {
-		err = r.Scan(stampInto{&o.PolledAt}, stampInto{&o.NextPollAt}, &o.PollError, stampInto{&o.ReportedAt}, &o.ReportError)
+		err = r.Scan(stampInto{&o.PolledAt}, stampInto{&o.NextPollAt}, &o.PollError, stampInto{&o.ReportedAt}, &o.ReportError, stampInto{&o.MissedAt})
 		return o, err
-	}, `SELECT polled_at, next_poll_at, poll_error, reported_at, report_error FROM origin_states WHERE project = ?`, project)
+	}, `SELECT polled_at, next_poll_at, poll_error, reported_at, report_error, missed_at FROM origin_states WHERE project = ?`, project)
 	return o, err
 }
 
-// PutPolled notes a look at an origin, what went wrong with it, and when the next one is due. It makes no hint.
-func (tx *Tx) PutPolled(project berth.ID, next time.Time, failed string) error {
-	return tx.putOriginState(project, `UPDATE origin_states SET polled_at = ?, next_poll_at = ?, poll_error = ? WHERE project = ?`,
-		stamp(tx.now), stamp(next), failed, project)
+// PutPolled notes a look at an origin: of o, all but what is about reports. It makes no hint.
+func (tx *Tx) PutPolled(project berth.ID, o berth.OriginState) error {
+	return tx.putOriginState(project, `UPDATE origin_states SET polled_at = ?, next_poll_at = ?, poll_error = ?, missed_at = ? WHERE project = ?`,
+		stamp(o.PolledAt), stamp(o.NextPollAt), o.PollError, stamp(o.MissedAt), project)
 }
 
 // PutReportOutcome notes that the Git host was told something, or what went wrong with it. It makes no hint.

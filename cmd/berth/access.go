@@ -146,6 +146,18 @@ func (a *app) originRows(o *berth.OriginState) (rows [][]cell) {
 	if o == nil {
 		return nil
 	}
+	if !o.HeardAt.IsZero() {
+		rows = append(rows, row("webhook", "last heard "+a.ago(o.HeardAt)+" ago"))
+	}
+	if o.MissedAt.After(o.HeardAt) {
+		rows = append(rows, row("missed", "the webhook did not tell of what had moved "+a.ago(o.MissedAt)+" ago"))
+	}
+	if !o.PolledAt.IsZero() {
+		rows = append(rows, row("looked at", a.ago(o.PolledAt)+" ago, next in "+age(max(0, o.NextPollAt.Sub(a.now())))))
+	}
+	if o.PollError != "" {
+		rows = append(rows, row("unread", o.PollError))
+	}
 	if !o.ReportedAt.IsZero() {
 		rows = append(rows, row("statuses", "last reported "+a.ago(o.ReportedAt)+" ago"))
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/berth-dev/berth"
 )
@@ -118,4 +119,22 @@ func TestProjectTokenComesFromStdin(t *testing.T) {
 	}
 	c.in = strings.NewReader("\n")
 	c.mustFail(t, exitFailed, "no token on stdin", "project", "create", "shop", "--git", "https://git.test/x.git", "--token", "-")
+}
+
+func TestAProjectShowsHowItsOriginGetsOn(t *testing.T) {
+	c := newCLI(t)
+	c.service.from = "https://git.test/shop.git"
+	c.service.origin = berth.OriginState{HeardAt: noon.Add(-time.Hour), MissedAt: noon.Add(-2 * time.Minute), PolledAt: noon.Add(-time.Minute), NextPollAt: noon.Add(time.Minute),
+		PollError: "git.test does not answer", ReportedAt: noon.Add(-3 * time.Hour), ReportError: "git.test refuses the status"}
+	if code := c.do(t, "project", "show", "shop"); code != 0 {
+		t.Fatal(c.err)
+	}
+	for _, part := range []string{"last heard 1h ago", "had moved 2m ago", "1m ago, next in 1m", "git.test does not answer", "last reported 3h ago", "git.test refuses the status"} {
+		if !strings.Contains(c.out.String(), part) {
+			t.Errorf("%q is missing in\n%s", part, c.out)
+		}
+	}
+	if code := c.do(t, "project", "show", "shop", "--json"); code != 0 || !strings.Contains(c.out.String(), `"nextPollAt"`) {
+		t.Errorf("%s%s", c.out, c.err)
+	}
 }
