@@ -255,7 +255,16 @@ func (g *fakeGit) Fetch(_ context.Context, _ berth.ID, origin berth.Upstream) (b
 	return berth.Fetched{DefaultBranch: "main", HostKeys: g.shown}, g.fail
 }
 
+// move is a push that somebody else's look may run beside.
+func (g *fakeGit) move(branch, commit string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.branches[branch] = commit
+}
+
 func (g *fakeGit) Resolve(_ context.Context, _ berth.ID, rev string) (string, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for name, commit := range g.branches {
 		if rev == "refs/heads/"+name || strings.HasPrefix(commit, rev) {
 			return commit, nil
@@ -265,6 +274,8 @@ func (g *fakeGit) Resolve(_ context.Context, _ berth.ID, rev string) (string, er
 }
 
 func (g *fakeGit) Branches(context.Context, berth.ID) ([]string, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	var names []string
 	for name := range g.branches {
 		names = append(names, name)
@@ -275,6 +286,8 @@ func (g *fakeGit) Branches(context.Context, berth.ID) ([]string, error) {
 
 // Holders are the branches that a commit is the newest of.
 func (g *fakeGit) Holders(_ context.Context, _ berth.ID, commit string) (names []string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for name, newest := range g.branches {
 		if newest == commit {
 			names = append(names, name)
