@@ -9,35 +9,123 @@ import (
 
 // DomainService is about names of a team's own that lead to elements of deployments.
 type DomainService interface {
-	// AddDomain lets a name lead to the public host of an element (empty: the only one that has any). It serves
-	// once the DNS leads here. EConflict when a deployment has it already.
-	AddDomain(ctx context.Context, ref, name, element string) (Domain, error)
+	// AddDomain lets a name lead to an element, or to another domain of the deployment. It serves once it is proven.
+	// EConflict when a deployment has it already.
+	AddDomain(ctx context.Context, ref string, n NewDomain) (Domain, error)
 	// Domains lists those of a deployment.
 	Domains(ctx context.Context, ref string) ([]Domain, error)
-	// CheckDomain looks again where the DNS leads. Blocks for seconds at most.
+	// CheckDomain looks again what the DNS says. Blocks for seconds at most.
 	CheckDomain(ctx context.Context, ref, name string) (Domain, error)
-	// DeleteDomain ends it at once.
+	// DeleteDomain ends it at once. EConflict while another domain redirects to it.
 	DeleteDomain(ctx context.Context, ref, name string) error
 }
 
+// NewDomain asks for a domain.
+type NewDomain struct {
+	Name       string
+	Element    string // with a public host; empty: the only one that has any
+	RedirectTo string // a domain of the deployment to which requests are sent instead (308)
+}
+
+// DomainState says what the DNS says of a domain.
+type DomainState string
+
+const (
+	DomainWaits  DomainState = "waits"  // it was never seen to lead here
+	DomainServes DomainState = "serves" // it leads here
+	DomainLost   DomainState = "lost"   // it led here, and does not any more; it goes on serving
+)
+
+// ClaimTime is how long a name that is not proven stays a deployment's.
+const ClaimTime = 72 * time.Hour
+
 // Domain is a name of a team's own. It belongs to one deployment.
 type Domain struct {
-	Name       string   `json:"name"`
-	Deployment ID       `json:"-"`
-	Slug       string   `json:"deployment"`
-	Element    string   `json:"element"`
-	Identifier string   `json:"-"` // of the element's host
-	URL        string   `json:"url"`
-	Records    []string `json:"records"` // DNS records of which one has to exist, as in "A shop.example.com 203.0.113.9"
-	// Proven says that the DNS was seen to lead here: from then on it serves.
+	Name       string `json:"name"`              // in Punycode where it has other letters (RFC 5891)
+	Unicode    string `json:"unicode,omitempty"` // as people write it, where that differs
+	Deployment ID     `json:"-"`
+	Slug       string `json:"deployment"`
+	Element    string `json:"element"`
+	Identifier string `json:"-"` // of the element's host
+	RedirectTo string `json:"redirectTo,omitempty"`
+	URL        string `json:"url"`
+	Token      string `json:"-"` // what a TXT record proves it with
+	// Records lead the name here or prove it; filled in where domains are listed.
+	Records []DNSRecord `json:"records"`
+
+	State DomainState `json:"state"`
+	// Proven says that the DNS was seen to say that it is this deployment's: from then on it serves.
 	Proven      bool        `json:"proven"`
 	Message     string      `json:"message,omitempty"` // what is missing, in a sentence
 	CheckedAt   time.Time   `json:"checkedAt,omitzero"`
 	CreatedAt   time.Time   `json:"createdAt"`
+	ExpiresAt   time.Time   `json:"expiresAt,omitzero"` // when the claim ends, unless it is proven before
 	Certificate Certificate `json:"certificate,omitzero"`
 }
 
-// ParseDomain checks a name that somebody wants to lead here, and returns it in lower case. base is the base
+// DNSRecord is a record that somebody has to create.
+type DNSRecord struct {
+	Type  string `json:"type"`
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	// Purpose is "lead" (all of these A and AAAA, or the CNAME) or "prove" (where that does not, or cannot be).
+	Purpose string `json:"purpose"`
+}
+
+func (r DNSRecord) String() string { return r.Type + " " + r.Name + " " + r.Value }
+
+// What records are for.
+const (
+	RecordLeads  = "lead"
+	RecordProves = "prove"
+)
+
+// ProofLabel is the label below which a TXT record proves a name, in a zone where nobody else can write.
+const ProofLabel = "_berth."
+
+// StateOf says in a word what a look at the DNS found.
+func (d Domain) StateOf() DomainState {
+	switch {
+	case !d.Proven:
+		return DomainWaits
+	case d.Message != "":
+		return DomainLost
+	}
+	return DomainServes
+}
+
+// DomainRecords are the records that lead a name to a server at some addresses, or to an alias of it (empty: none), and
+// the one that proves it.
+func DomainRecords(name, token, alias string, here []netip.Addr) []DNSRecord {
+	records := []DNSRecord{}
+	for _, a := range here {
+		kind := "A"
+		if a.Is6() {
+			kind = "AAAA"
+		}
+		records = append(records, DNSRecord{kind, name, a.String(), RecordLeads})
+	}
+	if alias != "" && strings.Count(name, ".") > 1 { // a zone's own name cannot be an alias (RFC 1912, 2.4)
+		records = append(records, DNSRecord{"CNAME", name, alias, RecordLeads})
+	}
+	if token != "" {
+		records = append(records, DNSRecord{"TXT", ProofLabel + strings.TrimPrefix(name, "*."), ProofText(token), RecordProves})
+	}
+	return records
+}
+
+// ProofText is what the TXT record says.
+func ProofText(token string) string { return "berth=" + token }
+
+// Counterpart is the name with www for one without, and the other way round.
+func Counterpart(name string) string {
+	if bare, found := strings.CutPrefix(name, "www."); found {
+		return bare
+	}
+	return "www." + name
+}
+
+// ParseDomain checks a name in Punycode that somebody wants to lead here, and returns it in lower case. base is the base
 // domain of generated hosts, which is not for sale.
 func ParseDomain(name, base string) (string, error) {
 	name = strings.TrimSuffix(strings.ToLower(strings.TrimSpace(name)), ".")
@@ -53,7 +141,7 @@ func ParseDomain(name, base string) (string, error) {
 	}
 	for _, label := range labels {
 		if !isLabel(label) {
-			return wrong("write a name like shop.example.com, without a scheme, port or star; letters of other scripts in Punycode (xn--…)")
+			return wrong("write a name like shop.example.com, without a scheme, port or star")
 		}
 	}
 	if name == base || strings.HasSuffix(name, "."+base) {

@@ -14,12 +14,12 @@ func (a *api) domainRoutes() {
 			return list(s.Domains(ctx, in.Deployment))
 		})
 
-	call(a, route("add-domain", "POST", "/deployments/{deployment}/domains", "Let a name lead to an element, once the DNS leads here"), patient,
+	call(a, route("add-domain", "POST", "/deployments/{deployment}/domains", "Let a name lead to an element or to another domain, once the DNS says that it is yours"), patient,
 		func(ctx context.Context, s berth.Service, in *struct {
 			InDeployment
 			Body apiwire.NewDomain
 		}) (berth.Domain, error) {
-			return s.AddDomain(ctx, in.Deployment, in.Body.Name, in.Body.Element)
+			return s.AddDomain(ctx, in.Deployment, berth.NewDomain{Name: in.Body.Name, Element: in.Body.Element, RedirectTo: in.Body.RedirectTo})
 		})
 
 	call(a, route("check-domain", "POST", "/deployments/{deployment}/domains/{domain}/check", "Look where the DNS leads a name now"), patient,

@@ -12,9 +12,9 @@ func (c *Client) Domains(ctx context.Context, ref string) (list []berth.Domain, 
 	return list, c.call(ctx, get, at("deployments", ref, "domains"), nil, nil, &list)
 }
 
-// AddDomain lets a name lead to an element.
-func (c *Client) AddDomain(ctx context.Context, ref, name, element string) (d berth.Domain, err error) {
-	return d, c.call(ctx, post, at("deployments", ref, "domains"), nil, apiwire.NewDomain{Name: name, Element: element}, &d)
+// AddDomain lets a name lead to an element, or to another domain.
+func (c *Client) AddDomain(ctx context.Context, ref string, n berth.NewDomain) (d berth.Domain, err error) {
+	return d, c.call(ctx, post, at("deployments", ref, "domains"), nil, apiwire.NewDomain{Name: n.Name, Element: n.Element, RedirectTo: n.RedirectTo}, &d)
 }
 
 // CheckDomain looks where the DNS leads a name.

@@ -64,8 +64,11 @@ type Config struct {
 	Led func(r berth.Release) bool
 	// Domain is the base domain of generated hosts.
 	Domain string
-	// Leads says where the DNS leads a name, and at which addresses this server is reached. Blocks for seconds.
-	Leads func(ctx context.Context, name string) (seen, here []netip.Addr, err error)
+	// Leads says what the DNS says of a name, and at which addresses this server is reached; an error: the name
+	// servers do not answer. Blocks for seconds.
+	Leads func(ctx context.Context, name string) (dns DNS, here []netip.Addr, err error)
+	// Reached is the latter alone. nil: not known.
+	Reached func(ctx context.Context) []netip.Addr
 	// URLOf is the URL of a whole host name.
 	URLOf func(name string) string
 	// Certificate says what vouches for a host. nil: not known.

@@ -86,6 +86,7 @@ type Tx interface {
 	DeleteDomain(deployment berth.ID, name string) error
 	Domains(deployment berth.ID) ([]berth.Domain, error)
 	AllDomains() ([]berth.Domain, error)
+	Domain(name string) (berth.Domain, error)
 	Hosts(deployment berth.ID) ([]berth.Host, error)
 	Protections(deployment berth.ID) ([]berth.Protection, error)
 	PutProtections(deployment berth.ID, list []berth.Protection) error

@@ -36,7 +36,7 @@ func (c *Control) present(tx Tx, d berth.Deployment) (berth.Deployment, error) {
 		return d, err
 	}
 	for i := range d.Domains {
-		d.Domains[i] = c.shownDomain(d.Domains[i], nil)
+		d.Domains[i] = c.shownDomain(d.Domains[i], d.Hosts, nil)
 	}
 	d.Elements, d.Releases = seen.Elements, c.asServed(releases)
 	d = c.summarise(d, f)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/certs"
+	"github.com/berth-dev/berth/control"
 	"github.com/berth-dev/berth/sqlite"
 )
 
@@ -88,6 +89,11 @@ func (d *Daemon) noteCertificate(n certs.Note) {
 			event.Project, event.Deployment, event.Slug, event.Element = of.ProjectID, of.ID, of.Slug, element
 		} else if berth.CodeOf(err) != berth.ENotFound {
 			return err
+		}
+		if n.Kind == certs.NoteRefused {
+			if err := control.DoubtDomain(tx, n.Host); err != nil {
+				return err
+			}
 		}
 		return tx.AppendEvent(event)
 	})

@@ -2,16 +2,62 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
+
+	"github.com/berth-dev/berth"
+	"github.com/berth-dev/berth/control"
 )
 
-// leads says where the DNS leads a name, and at which addresses this server is reached.
-func (d *Daemon) leads(ctx context.Context, name string) (seen, here []netip.Addr, err error) {
+// leads says what the DNS says of a name, and at which addresses this server is reached.
+func (d *Daemon) leads(ctx context.Context, name string) (dns control.DNS, here []netip.Addr, err error) {
 	here = d.reachedAt(ctx)
-	seen, err = d.lookUp(ctx, name)
-	return seen, here, err
+	dns, err = d.askDNS(ctx, name, name)
+	return dns, here, err
+}
+
+// askDNS asks what there is to know of a claim on name, where asked is the name that has to lead here.
+func (d *Daemon) askDNS(ctx context.Context, name, asked string) (dns control.DNS, err error) {
+	ctx, cancel := context.WithTimeout(ctx, resolverTime)
+	defer cancel()
+	resolver := resolverOf(d.config.ACME.Resolver)
+	_, above, _ := strings.Cut(name, ".")
+	for _, proof := range []string{name, above} {
+		texts, err := resolver.LookupTXT(ctx, berth.ProofLabel+proof+".")
+		dns.Texts, dns.TextsFailed = append(dns.Texts, texts...), dns.TextsFailed || absent(err) != nil
+	}
+	if dns.Seen, err = d.lookUp(ctx, asked); absent(err) != nil {
+		return dns, err
+	}
+	slices.SortFunc(dns.Seen, netip.Addr.Compare)
+	if len(dns.Seen) == 0 {
+		return dns, nil
+	}
+	canonical, err := resolver.LookupCNAME(ctx, asked+".")
+	if absent(err) != nil {
+		return dns, err
+	}
+	if canonical = strings.ToLower(strings.TrimSuffix(canonical, ".")); canonical != asked {
+		dns.Alias = canonical
+	}
+	// A name that nobody made: 50 random bits.
+	dns.Beside, err = d.lookUp(ctx, "berth-"+string(berth.NewID())+"."+above)
+	return dns, absent(err)
+}
+
+// lameReferral is what package net calls the empty answer of a name server that asks no other one (--acme-resolver
+// may be one): it does not know the name.
+const lameReferral = "lame referral"
+
+// absent takes for no error what a name server says of a name that it does not know.
+func absent(err error) error {
+	if said := (*net.DNSError)(nil); errors.As(err, &said) && (said.IsNotFound || said.Err == lameReferral) {
+		return nil
+	}
+	return err
 }
 
 // lookUp asks the name server that is to be believed, without the machine's search domains.

@@ -68,7 +68,7 @@ func (d *Daemon) openLoops(ctx context.Context) error {
 	d.loops.origins = &reconciler.Loop{Name: "origins", Keys: d.control.Waiting, Turn: d.control.TryOrigin, Workers: originsAtOnce, Every: 5 * time.Minute, Log: d.log}
 	d.loops.follow = &reconciler.Loop{Name: "follow", Keys: d.control.Followers, Turn: d.control.FollowOrigin, Workers: originsAtOnce, Every: 2 * time.Minute, Log: d.log}
 	d.loops.reports = &reconciler.Loop{Name: "reports", Keys: d.control.Unreported, Turn: d.control.ReportCommits, Workers: originsAtOnce, Every: 5 * time.Minute, Log: d.log}
-	d.loops.domains = &reconciler.Loop{Name: "domains", Keys: d.control.UnprovenDomains, Turn: d.control.ProveDomains, Workers: originsAtOnce, Every: 5 * time.Minute, Log: d.log}
+	d.loops.domains = &reconciler.Loop{Name: "domains", Keys: d.control.WatchedDomains, Turn: d.control.WatchDomains, Workers: originsAtOnce, Every: 5 * time.Minute, Log: d.log}
 	d.loops.saved = &reconciler.Loop{Name: "saved", Keys: files.Keys, Turn: files.Turn, Log: d.log}
 	d.loops.garbage = &reconciler.Loop{Name: "garbage", Keys: sweep.Keys, Turn: sweep.Turn, Every: 5 * time.Minute, Log: d.log}
 	d.loops.disk = &reconciler.Loop{Name: "disk", Keys: watch.Keys, Turn: watch.Turn, Workers: 3, Every: time.Minute, Log: d.log}

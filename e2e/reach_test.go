@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/certs/certstest"
 )
 
@@ -135,6 +137,49 @@ func ownDomain(t *testing.T, s *server, issuer *certstest.Issuer, stranger func(
 	if out := must(t, s, "domain", "ls", "shop-app"); !strings.Contains(out, "serves") {
 		t.Errorf("domain ls says: %s", out)
 	}
+
+	// A name redirects there, with a certificate of its own.
+	const www = "www." + name
+	must(t, s, "domain", "add", "shop-app", www, "--redirect-to", name)
+	if err := issuer.Alias(www, name); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 20*time.Second, func() error {
+		status, err := stranger("https://" + www + ":" + strconv.Itoa(s.https) + "/")
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("status %d after the redirect", status)
+		}
+		return err
+	})
+	must(t, s, "domain", "rm", "shop-app", www)
+
+	// What is an alias of somebody else's name needs a proof of its own.
+	const alias = "alias.example"
+	if err := issuer.Alias(alias, name); err != nil {
+		t.Fatal(err)
+	}
+	if out := must(t, s, "domain", "add", "other-app", alias); !strings.Contains(out, "somebody else's") {
+		t.Errorf("an alias of another deployment's name is taken: %s", out)
+	}
+	var listed []struct{ Records []berth.DNSRecord }
+	if err := json.Unmarshal([]byte(must(t, s, "domain", "ls", "other-app", "--json")), &listed); err != nil || len(listed) != 1 {
+		t.Fatalf("domain ls --json: %v, %v", listed, err)
+	}
+	for _, r := range listed[0].Records {
+		if r.Purpose == berth.RecordProves {
+			if err := issuer.Text(r.Name, r.Value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	eventually(t, 20*time.Second, func() error {
+		if out := must(t, s, "domain", "ls", "other-app"); !strings.Contains(out, "serves") {
+			return errors.New(out)
+		}
+		return nil
+	})
+	must(t, s, "domain", "rm", "other-app", alias)
+
 	must(t, s, "domain", "rm", "shop-app", name)
 	eventually(t, 10*time.Second, func() error {
 		if status, err := stranger(page); err == nil && status == http.StatusOK {

@@ -185,6 +185,23 @@ func TestADomainServesOnceItIsProven(t *testing.T) {
 	}
 }
 
+func TestADomainRedirectsOnceBothAreProven(t *testing.T) {
+	w := serving(t)
+	w.store.domains = []berth.Domain{
+		{Name: "shop.example.com", Deployment: "shop000000", Element: "web", Identifier: "web"},
+		{Name: "www.shop.example.com", Deployment: "shop000000", Element: "web", Identifier: "web", RedirectTo: "shop.example.com", Proven: true},
+	}
+	w.refresh()
+	if w.Serves("www.shop.example.com") {
+		t.Error("it redirects to a name that does not serve")
+	}
+	w.store.domains[0].Proven = true
+	w.refresh()
+	if status, _ := w.getHost("www.shop.example.com"); status != http.StatusPermanentRedirect {
+		t.Errorf("it answers %d, want a permanent redirect", status)
+	}
+}
+
 func TestOurOwnHostsCannotBeTaken(t *testing.T) {
 	w := serving(t)
 	w.store.hosts = append(w.store.hosts, berth.Host{Deployment: "shop000000", Element: "web", Label: "console"})

@@ -50,21 +50,35 @@ func buildTable(states []state, c tableContext) *proxy.Table {
 	return table
 }
 
-// addDomains leads what is proven where the generated host of the same element leads. It takes no name that
-// stands in the table already.
+// addDomains leads what is proven where the generated host of the same element leads, or has it redirect to another
+// domain once that serves. It takes no name that stands in the table already.
 func (c tableContext) addDomains(table *proxy.Table, s state) {
 	for _, d := range s.domains {
-		at := slices.IndexFunc(s.hosts, func(h berth.Host) bool {
-			return h.RedirectTo == "" && h.Element == d.Element && h.Identifier == d.Identifier
-		})
-		if _, taken := table.Hosts[d.Name]; taken || !d.Proven || at < 0 {
+		if _, taken := table.Hosts[d.Name]; taken || !d.Proven {
 			continue
 		}
-		if route := c.routeOf(s, s.hosts[at]); route != nil {
+		if route := c.domainRoute(s, d); route != nil {
 			route.Key = routeKey(s.deployment.ID, d.Element)
 			table.Hosts[d.Name] = route
 		}
 	}
+}
+
+// domainRoute is nil for a domain that leads nowhere yet.
+func (c tableContext) domainRoute(s state, d berth.Domain) *proxy.Route {
+	if d.RedirectTo != "" {
+		if !slices.ContainsFunc(s.domains, func(to berth.Domain) bool { return to.Name == d.RedirectTo && to.Proven && to.RedirectTo == "" }) {
+			return nil
+		}
+		return &proxy.Route{Redirect: d.RedirectTo}
+	}
+	at := slices.IndexFunc(s.hosts, func(h berth.Host) bool {
+		return h.RedirectTo == "" && h.Element == d.Element && h.Identifier == d.Identifier
+	})
+	if at < 0 {
+		return nil
+	}
+	return c.routeOf(s, s.hosts[at])
 }
 
 // routeKey says whose requests a route's are; RequestOf reads it.

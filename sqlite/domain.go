@@ -2,11 +2,11 @@ package sqlite
 
 import "github.com/berth-dev/berth"
 
-const selectDomain = `SELECT m.name, m.deployment, d.slug, m.element, m.identifier, m.proven, m.message, m.checked_at, m.created_at
+const selectDomain = `SELECT m.name, m.deployment, d.slug, m.element, m.identifier, m.redirect_to, m.token, m.proven, m.message, m.checked_at, m.created_at
 	FROM domains m JOIN deployments d ON d.id = m.deployment `
 
 func scanDomain(r row) (x berth.Domain, err error) {
-	err = r.Scan(&x.Name, &x.Deployment, &x.Slug, &x.Element, &x.Identifier, &x.Proven, &x.Message, stampInto{&x.CheckedAt}, stampInto{&x.CreatedAt})
+	err = r.Scan(&x.Name, &x.Deployment, &x.Slug, &x.Element, &x.Identifier, &x.RedirectTo, &x.Token, &x.Proven, &x.Message, stampInto{&x.CheckedAt}, stampInto{&x.CreatedAt})
 	return x, err
 }
 
@@ -16,8 +16,8 @@ func (tx *Tx) AddDomain(d berth.Domain) error {
 		return err
 	}
 	_, err := tx.write("add domain", "a deployment of this server has the domain "+d.Name+" already",
-		`INSERT INTO domains (name, deployment, element, identifier, proven, message, checked_at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		d.Name, d.Deployment, d.Element, d.Identifier, d.Proven, d.Message, stamp(d.CheckedAt), stamp(tx.now))
+		`INSERT INTO domains (name, deployment, element, identifier, redirect_to, token, proven, message, checked_at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		d.Name, d.Deployment, d.Element, d.Identifier, d.RedirectTo, d.Token, d.Proven, d.Message, stamp(d.CheckedAt), stamp(tx.now))
 	return err
 }
 

@@ -15,7 +15,7 @@ func TestADomainBelongsToOneDeployment(t *testing.T) {
 			return tx.CreateDeployment(berth.Deployment{ID: id, ProjectID: p.ID, Name: string(id), Slug: string(id) + "-slug", Desire: berth.DesireRun})
 		})
 	}
-	domain := berth.Domain{Name: "shop.example.com", Deployment: "one", Slug: "one-slug", Element: "web", Identifier: "app", Message: "not yet"}
+	domain := berth.Domain{Name: "shop.example.com", Deployment: "one", Slug: "one-slug", Element: "web", Identifier: "app", RedirectTo: "example.com", Token: "t", Message: "not yet"}
 	update(t, s, func(tx *Tx) error { return tx.AddDomain(domain) })
 	update(t, s, func(tx *Tx) error {
 		again := domain

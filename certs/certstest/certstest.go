@@ -90,13 +90,27 @@ func (i *Issuer) Stop() {
 
 // Point makes the name server lead a host to this machine.
 func (i *Issuer) Point(host string) error {
-	body, err := json.Marshal(map[string]any{"host": host + ".", "addresses": []string{"127.0.0.1"}})
+	return i.record("add-a", map[string]any{"host": host + ".", "addresses": []string{"127.0.0.1"}})
+}
+
+// Alias makes a host another name of one.
+func (i *Issuer) Alias(host, of string) error {
+	return i.record("set-cname", map[string]any{"host": host + ".", "target": of + "."})
+}
+
+// Text gives a name a TXT record.
+func (i *Issuer) Text(name, text string) error {
+	return i.record("set-txt", map[string]any{"host": name + ".", "value": text})
+}
+
+func (i *Issuer) record(verb string, of map[string]any) error {
+	body, err := json.Marshal(of)
 	if err != nil {
 		return err
 	}
-	answer, err := i.client.Post(i.names+"/add-a", "application/json", bytes.NewReader(body))
+	answer, err := i.client.Post(i.names+"/"+verb, "application/json", bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("add record: %w", err)
+		return fmt.Errorf("%s: %w", verb, err)
 	}
 	return answer.Body.Close()
 }

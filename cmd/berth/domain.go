@@ -15,17 +15,42 @@ func (a *app) domainCommand() *cobra.Command {
 }
 
 func (a *app) domainAddCommand() *cobra.Command {
-	var element string
-	var asJSON bool
-	c := jsonFlag(leaf("add DEPLOYMENT NAME", "Let a name lead to an element, once the DNS leads here", cobra.ExactArgs(2),
+	var n berth.NewDomain
+	var www, asJSON bool
+	c := jsonFlag(leaf("add DEPLOYMENT NAME", "Let a name lead to an element, once the DNS says that it is yours", cobra.ExactArgs(2),
 		a.does(func(ctx context.Context, s berth.Service, args []string) error {
-			d, err := s.AddDomain(ctx, args[0], args[1], element)
+			n.Name = args[1]
+			d, err := s.AddDomain(ctx, args[0], n)
 			if err != nil {
 				return err
 			}
-			return a.printDomain(d, asJSON)
+			list := []berth.Domain{d}
+			if www {
+				other, err := s.AddDomain(ctx, args[0], berth.NewDomain{Name: berth.Counterpart(d.Name), RedirectTo: d.Name})
+				if err != nil {
+					return fmt.Errorf("%s was added, %s was not: %w", d.Name, berth.Counterpart(d.Name), err)
+				}
+				list = append(list, other)
+			}
+			if asJSON && www {
+				return a.printJSON(list)
+			}
+			for _, d := range list {
+				if err := a.printDomain(d, asJSON); err != nil {
+					return err
+				}
+			}
+			return nil
 		})), &asJSON)
-	c.Flags().StringVar(&element, "element", "", "element that the name leads to (default: the only one with a public host)")
+	c.Long = `Let a name lead to an element, once the DNS says that it is yours.
+
+With --www the same name with www (or, of a name with www, the one without) is added too, and redirects to NAME
+with status 308; --redirect-to does so for any other name. Each name has its own records and its own certificate.`
+	c.Flags().StringVar(&n.Element, "element", "", "element that the name leads to (default: the only one with a public host)")
+	c.Flags().StringVar(&n.RedirectTo, "redirect-to", "", "domain of the deployment to which requests are sent instead; path and query are kept")
+	c.Flags().BoolVar(&www, "www", false, "add the name with www too, or without, and redirect it here")
+	c.MarkFlagsMutuallyExclusive("redirect-to", "www")
+	c.MarkFlagsMutuallyExclusive("redirect-to", "element")
 	return a.onDeployment(c)
 }
 
@@ -76,27 +101,52 @@ func (a *app) printDomain(d berth.Domain, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(d)
 	}
-	if d.Proven && d.Message == "" {
-		fmt.Fprintf(a.out, "%s leads here and serves %s of %s.\n", d.URL, d.Element, d.Slug)
-		return nil
+	does := fmt.Sprintf("serves %s of %s", d.Element, d.Slug)
+	if d.RedirectTo != "" {
+		does = "redirects to " + d.RedirectTo
 	}
-	fmt.Fprintf(a.out, "%s.\n", strings.ToUpper(d.Message[:1])+d.Message[1:])
-	if !d.Proven {
-		fmt.Fprintf(a.out, "It serves %s of %s as soon as the DNS leads here; berth domain check %s %s looks now.\n", d.Element, d.Slug, d.Slug, d.Name)
+	switch d.State {
+	case berth.DomainServes:
+		fmt.Fprintf(a.out, "%s leads here and %s.\n", d.URL, does)
+	case berth.DomainLost:
+		fmt.Fprintf(a.out, "%s.\nIt %s all the same, for whoever comes here.\n", sentence(d.Message), does)
+	default:
+		fmt.Fprintf(a.out, "%s.\n", sentence(d.Message))
+		fmt.Fprintf(a.out, "%s %s as soon as it is proven, which is looked at by itself; berth domain check %s %s looks now.\n", shownName(d), does, d.Slug, d.Name)
 	}
 	return nil
 }
 
+func sentence(message string) string {
+	if message == "" {
+		return ""
+	}
+	return strings.ToUpper(message[:1]) + message[1:]
+}
+
+// shownName is a name as people write it, with the DNS's where that differs.
+func shownName(d berth.Domain) string {
+	if d.Unicode != "" {
+		return d.Unicode + " (" + d.Name + ")"
+	}
+	return d.Name
+}
+
+var domainColours = map[berth.DomainState]colour{berth.DomainServes: green, berth.DomainWaits: yellow, berth.DomainLost: red}
+
 func (a *app) domainRows(list []berth.Domain, indent string) (rows [][]cell) {
 	for _, d := range list {
-		state, about := cell{"serves", green}, a.certificateCell(d.Certificate)
-		if !d.Proven {
-			state = cell{"waits", yellow}
+		leads, about := d.Element, a.certificateCell(d.Certificate)
+		if d.RedirectTo != "" {
+			leads = "→ " + d.RedirectTo
 		}
 		if d.Message != "" {
 			about = cell{oneLine(d.Message), plain}
 		}
-		rows = append(rows, []cell{{indent + d.Name, plain}, {d.Element, plain}, state, about})
+		if !d.ExpiresAt.IsZero() {
+			about.text += fmt.Sprintf("; given up in %s", age(d.ExpiresAt.Sub(a.now())))
+		}
+		rows = append(rows, []cell{{indent + shownName(d), plain}, {leads, plain}, {string(d.State), domainColours[d.State]}, about})
 	}
 	return rows
 }
