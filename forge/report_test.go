@@ -65,7 +65,7 @@ func (h *host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.t.Error(err)
 	}
 	if h.status == 307 {
-		http.Redirect(w, r, "https://elsewhere.test/", 307)
+		http.Redirect(w, r, "https://elsewhere.test/", http.StatusTemporaryRedirect)
 		return
 	}
 	if h.status != 0 {
