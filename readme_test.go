@@ -127,3 +127,25 @@ func testNames(t *testing.T) map[string]bool {
 	}
 	return names
 }
+
+// The guides' commands run one after another against one server: what one page makes, no other one can.
+func TestGuidesMakeProjectsOfTheirOwn(t *testing.T) {
+	pages, err := filepath.Glob("docs/guide/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatal("there is no guide", err)
+	}
+	creates := regexp.MustCompile(`(?m)^berth project create ([a-z0-9-]+)`)
+	made := map[string]string{}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range creates.FindAllSubmatch(text, -1) {
+			if other, taken := made[string(match[1])]; taken && other != page {
+				t.Errorf("%s and %s both create project %s", other, page, match[1])
+			}
+			made[string(match[1])] = page
+		}
+	}
+}

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -258,7 +257,7 @@ func output(ts *testscript.TestScript, _ bool, args []string) {
 //	trap metadata VARIABLE         the same on 169.254.169.254, as clouds have it
 //	[!] trap empty                 nobody has connected since the last look
 func trap(ts *testscript.TestScript, neg bool, args []string) {
-	caught := ts.Value(trapKey{}).(*atomic.Int64)
+	caught := ts.Value(trapKey{}).(*visitors)
 	switch {
 	case len(args) == 3 && args[0] == "listen":
 		ts.Setenv(args[2], listen(ts, args[1], caught))
@@ -270,16 +269,40 @@ func trap(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(ts.Exec("ip", "link", "set", link, "up"))
 		ts.Setenv(args[1], listen(ts, "169.254.169.254:0", caught))
 	case len(args) == 1 && args[0] == "empty":
-		if n := caught.Swap(0); (n == 0) == neg {
-			ts.Fatalf("the traps have caught %d connections", n)
+		if from := caught.forget(); (len(from) == 0) == neg {
+			ts.Fatalf("the traps have caught %d connections, from %v", len(from), from)
 		}
 	default:
 		ts.Fatalf("usage: trap listen ADDRESS VARIABLE | trap metadata VARIABLE | trap empty")
 	}
 }
 
-// listen counts connections until the scenario ends, and returns the port.
-func listen(ts *testscript.TestScript, address string, caught *atomic.Int64) string {
+// visitors are the addresses that came to the traps of a scenario.
+type visitors struct {
+	mu   sync.Mutex
+	from []string
+}
+
+// came leaves out the neighbour of another scenario, which tries every port of this machine.
+func (v *visitors) came(from net.Addr) {
+	if host, _, _ := net.SplitHostPort(from.String()); strings.TrimPrefix(host, "::ffff:") == cableThere {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.from = append(v.from, from.String())
+}
+
+func (v *visitors) forget() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	from := v.from
+	v.from = nil
+	return from
+}
+
+// listen notes connections until the scenario ends, and returns the port.
+func listen(ts *testscript.TestScript, address string, caught *visitors) string {
 	l, err := net.Listen("tcp", address)
 	ts.Check(err)
 	var accepting sync.WaitGroup
@@ -290,7 +313,7 @@ func listen(ts *testscript.TestScript, address string, caught *atomic.Int64) str
 			if err != nil {
 				return
 			}
-			caught.Add(1)
+			caught.came(c.RemoteAddr())
 			_ = c.Close()
 		}
 	})

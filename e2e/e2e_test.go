@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -123,7 +122,7 @@ func TestScenarios(t *testing.T) {
 // What a scenario carries along.
 type (
 	serverKey  struct{} // **server: the shared one until it asks for its own
-	trapKey    struct{} // *atomic.Int64: connections that its traps caught
+	trapKey    struct{} // *visitors that its traps caught
 	browserKey struct{} // *browser
 )
 
@@ -150,7 +149,7 @@ func setup(env *testscript.Env) error {
 	}
 	server := shared
 	env.Values[serverKey{}] = &server
-	env.Values[trapKey{}] = new(atomic.Int64)
+	env.Values[trapKey{}] = &visitors{}
 	env.Values[browserKey{}] = new(browser)
 	env.Values[sshdKey{}] = new(*exec.Cmd)
 	return nil
