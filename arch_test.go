@@ -32,6 +32,7 @@ var house = []struct {
 	{path: "chart", floor: 1},
 	{path: "diagnosis", floor: 1},
 	{path: "engine", floor: 1},
+	{path: "keylock", floor: 1},
 	{path: "packages", floor: 1},
 	{path: "params", floor: 1},
 	{path: "plan", floor: 1},

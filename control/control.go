@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth"
+	"github.com/berth-dev/berth/keylock"
 )
 
 // Config is what the verbs are made of.
@@ -96,9 +97,9 @@ type Stack struct {
 type Control struct {
 	Config
 	making   making
-	rests    rests // of origins, by project
-	unheard  rests // of hosts that took no status, by deployment
-	looks    looks
+	rests    rests                   // of origins, by project
+	unheard  rests                   // of hosts that took no status, by deployment
+	looks    keylock.Locks[berth.ID] // of a project: at where its branches are, to act upon it
 	hookUses uses
 	lists    lists
 }
@@ -197,29 +198,4 @@ func (c *Control) Making() []berth.ID {
 		ids = append(ids, id)
 	}
 	return ids
-}
-
-// looks lets one at a time look at where the branches of a project are and act upon it.
-type looks struct {
-	mu    sync.Mutex
-	turns map[berth.ID]chan struct{}
-}
-
-func (l *looks) begin(ctx context.Context, project berth.ID) (end func(), err error) {
-	l.mu.Lock()
-	if l.turns == nil {
-		l.turns = map[berth.ID]chan struct{}{}
-	}
-	turn := l.turns[project]
-	if turn == nil {
-		turn = make(chan struct{}, 1)
-		l.turns[project] = turn
-	}
-	l.mu.Unlock()
-	select {
-	case turn <- struct{}{}:
-		return func() { <-turn }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
 }

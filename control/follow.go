@@ -124,7 +124,7 @@ func originState(tx Tx, project berth.ID) (berth.OriginState, error) {
 // gets a release of a new head, a development deployment is told of it and stays as it is. by names who moved
 // the branch, "" where nobody knows. It is idempotent: whoever comes second finds nothing new.
 func (c *Control) Follow(ctx context.Context, project berth.ID, by string) (list []Following, err error) {
-	done, err := c.looks.begin(ctx, project)
+	done, err := c.looks.Lock(ctx, project)
 	if err != nil {
 		return nil, err
 	}

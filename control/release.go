@@ -53,7 +53,7 @@ func (c *Control) deploying(ctx context.Context, p berth.Project, fn func() erro
 	if err := c.fetch(ctx, p); err != nil {
 		return err
 	}
-	done, err := c.looks.begin(ctx, p.ID)
+	done, err := c.looks.Lock(ctx, p.ID)
 	if err != nil {
 		return err
 	}

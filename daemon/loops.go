@@ -9,6 +9,7 @@ import (
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/git"
 	"github.com/berth-dev/berth/images"
+	"github.com/berth-dev/berth/keylock"
 	"github.com/berth-dev/berth/machine"
 	"github.com/berth-dev/berth/packages"
 	"github.com/berth-dev/berth/reconciler"
@@ -24,7 +25,7 @@ import (
 // loops are what makes wishes come true.
 type loops struct {
 	releases, deployments, builds, saved, origins, follow, reports, domains, garbage, disk, migration *reconciler.Loop
-	locks                                                                                             reconciler.Locks
+	locks                                                                                             keylock.Locks[berth.ID]
 }
 
 // deploymentsAtOnce bounds how many deployments get a turn at a time.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/build"
+	"github.com/berth-dev/berth/keylock"
 	"github.com/distribution/reference"
 	"golang.org/x/sync/errgroup"
 )
@@ -55,7 +56,7 @@ type Images struct {
 	log     *slog.Logger
 	now     func() time.Time
 	recipes []recipe
-	making  locks
+	making  keylock.Locks[string] // by name; whoever comes second finds the work done
 
 	mu        sync.Mutex
 	silent    map[string]time.Time // registries that did not answer, and when
@@ -106,9 +107,9 @@ func (i *Images) Substitute(ctx context.Context, ref string, log io.Writer) (rep
 	if r, ours := i.recipe(name); ours {
 		return "", false, i.make(ctx, r, log)
 	}
-	unlock, err := i.making.lock(ctx, name)
+	unlock, err := i.making.Lock(ctx, name)
 	if err != nil {
-		return "", false, err
+		return "", false, fmt.Errorf("wait for image %s: %w", name, err)
 	}
 	defer unlock()
 	if _, found, err := i.engine.ImageID(ctx, name); err != nil || found {
@@ -178,9 +179,9 @@ func (i *Images) recipe(name string) (recipe, bool) {
 
 // make makes the recipe's image, unless it is there.
 func (i *Images) make(ctx context.Context, r recipe, progress io.Writer) error {
-	unlock, err := i.making.lock(ctx, r.ref)
+	unlock, err := i.making.Lock(ctx, r.ref)
 	if err != nil {
-		return err
+		return fmt.Errorf("wait for image %s: %w", r.ref, err)
 	}
 	defer unlock()
 	if there, err := i.current(ctx, r); err != nil || there {
@@ -246,31 +247,6 @@ func (i *Images) cook(ctx context.Context, r recipe, progress io.Writer) error {
 		return i.cookBase(ctx, r, progress)
 	}
 	return i.build(ctx, r, progress)
-}
-
-// locks serialise work by name. Whoever comes second finds the work done.
-type locks struct {
-	mu    sync.Mutex
-	names map[string]chan struct{}
-}
-
-func (l *locks) lock(ctx context.Context, name string) (unlock func(), err error) {
-	l.mu.Lock()
-	if l.names == nil {
-		l.names = make(map[string]chan struct{})
-	}
-	held := l.names[name]
-	if held == nil {
-		held = make(chan struct{}, 1)
-		l.names[name] = held
-	}
-	l.mu.Unlock()
-	select {
-	case held <- struct{}{}:
-		return func() { <-held }, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for image %s: %w", name, context.Cause(ctx))
-	}
 }
 
 // answered reports whether a pull failed by what the registry said.

@@ -13,9 +13,9 @@ import (
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/engine"
 	"github.com/berth-dev/berth/engine/fake"
+	"github.com/berth-dev/berth/keylock"
 	"github.com/berth-dev/berth/packages"
 	"github.com/berth-dev/berth/plan"
-	"github.com/berth-dev/berth/reconciler"
 	"github.com/berth-dev/berth/reconciler/builds"
 	"github.com/berth-dev/berth/reconciler/deployments"
 	"github.com/berth-dev/berth/reconciler/garbage"
@@ -33,7 +33,7 @@ type server struct {
 	store  *sqlite.Store
 	vault  *vault.Vault
 	engine *fake.Engine
-	locks  reconciler.Locks
+	locks  keylock.Locks[berth.ID]
 	router router
 	woken  map[string]bool // loops by name
 	// unrouted says that something was committed that routes may follow from.

@@ -11,8 +11,8 @@ import (
 	"github.com/berth-dev/berth/chart"
 	"github.com/berth-dev/berth/engine"
 	"github.com/berth-dev/berth/engine/fake"
+	"github.com/berth-dev/berth/keylock"
 	"github.com/berth-dev/berth/plan"
-	"github.com/berth-dev/berth/reconciler"
 	"github.com/berth-dev/berth/reconciler/deployments"
 	"github.com/berth-dev/berth/sqlite"
 	"go.uber.org/goleak"
@@ -100,7 +100,7 @@ func newBenchOf(t *testing.T, kind berth.StageKind) *bench {
 	b.machine = fake.NewMachine()
 	b.engine = &engineWithFaults{bench: b, Engine: fake.New(fake.Config{Machine: b.machine, Now: now, Images: b.images,
 		Backoff: plan.Backoff{Min: time.Second, Max: time.Minute, Steady: time.Minute}})}
-	locks := &reconciler.Locks{}
+	locks := &keylock.Locks[berth.ID]{}
 	b.config = deployments.Config{
 		Storage: func(berth.ID, string) (string, bool) { return "", false },
 		Store:   storeFor{b.store}, Engine: b.engine, Volumes: b, Drained: func(id string) bool { return !b.busy[id] },

@@ -20,6 +20,7 @@ import (
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/build"
 	"github.com/berth-dev/berth/engine"
+	"github.com/berth-dev/berth/keylock"
 	"github.com/berth-dev/berth/packages"
 	"github.com/berth-dev/berth/reconciler"
 	"github.com/berth-dev/berth/reconciler/release"
@@ -69,7 +70,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b.runner.run = func(task engine.Task) (int, error) { return b.clone(task) }
-	locks := &reconciler.Locks{}
+	locks := &keylock.Locks[berth.ID]{}
 	host := func(label string) string { return label + ".berth.test" }
 	b.config = release.Config{
 		Store: storeFor{b.store}, Git: b.git, Volumes: b.volumes, Images: b.images, Runner: b.runner, Vault: keys,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/engine"
+	"github.com/berth-dev/berth/keylock"
 	"github.com/berth-dev/berth/reconciler"
 	"github.com/berth-dev/berth/reconciler/release"
 	"github.com/berth-dev/berth/sqlite"
@@ -128,7 +129,7 @@ func TestADeploymentThatIsToGoIsPreparedNoMore(t *testing.T) {
 
 func TestPreparingWaitsForItsLock(t *testing.T) {
 	b := newBench(t)
-	locks := &reconciler.Locks{}
+	locks := &keylock.Locks[berth.ID]{}
 	b.loop.Lock = locks.Lock
 	unlock, err := locks.Lock(t.Context(), prod)
 	if err != nil {

@@ -1,27 +1,28 @@
-package reconciler
+// Package keylock lets one at a time work on the same key.
+//
+// It must not know what keys stand for.
+package keylock
 
 import (
 	"context"
 	"sync"
-
-	"github.com/berth-dev/berth"
 )
 
-// Locks keeps loops that work on the same key out of each other's way where they must not meet:
-// a deployment is not deleted while its release is being prepared.
-type Locks struct {
+// Locks keeps who works on the same key out of each other's way where they must not meet. The zero Locks is ready,
+// holds nothing for keys that are free, and is safe for concurrent use.
+type Locks[K comparable] struct {
 	mu   sync.Mutex
-	held map[berth.ID]chan struct{}
+	held map[K]chan struct{}
 }
 
 // Lock blocks until the key is free or ctx ends. unlock must be called once.
-func (l *Locks) Lock(ctx context.Context, key berth.ID) (unlock func(), err error) {
+func (l *Locks[K]) Lock(ctx context.Context, key K) (unlock func(), err error) {
 	for {
 		l.mu.Lock()
 		busy, taken := l.held[key]
 		if !taken {
 			if l.held == nil {
-				l.held = map[berth.ID]chan struct{}{}
+				l.held = map[K]chan struct{}{}
 			}
 			mine := make(chan struct{})
 			l.held[key] = mine
