@@ -109,7 +109,7 @@ func DomainRecords(name, token, alias string, here []netip.Addr) []DNSRecord {
 		records = append(records, DNSRecord{"CNAME", name, alias, RecordLeads})
 	}
 	if token != "" {
-		records = append(records, DNSRecord{"TXT", ProofLabel + strings.TrimPrefix(name, "*."), ProofText(token), RecordProves})
+		records = append(records, DNSRecord{"TXT", ProofLabel + name, ProofText(token), RecordProves})
 	}
 	return records
 }

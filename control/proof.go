@@ -20,12 +20,11 @@ type DNS struct {
 	Beside []netip.Addr
 }
 
-// claim is a name that a deployment or a project wants.
+// claim is a name that a deployment wants.
 type claim struct {
 	name   string // as people know it
 	token  string
 	proven bool // before
-	wild   bool // it is all names below name
 	// own reports whether a name is another one of who claims, ours whether it is anybody's on this server.
 	own, ours func(name string) bool
 	records   []berth.DNSRecord
@@ -56,20 +55,16 @@ func judge(c claim, dns DNS, here []netip.Addr, err error) verdict {
 }
 
 func (c claim) missing(dns DNS, here []netip.Addr) string {
-	shown := c.name
-	if c.wild {
-		shown = "*." + c.name
-	}
 	switch {
 	case len(dns.Seen) == 0:
-		return "the DNS does not know " + shown + " yet: create the record " + c.leading()
+		return "the DNS does not know " + c.name + " yet: create the record " + c.leading()
 	case len(here) == 0:
 		return "this server does not know its own public address: start it with --public-ip"
 	}
 	for _, a := range dns.Seen {
 		if !slices.Contains(here, a) {
 			return fmt.Sprintf("%s leads to %s, which is not this server: create the record %s, and no other; or, if something in front leads here, %s",
-				shown, a, c.leading(), c.proving(c.name))
+				c.name, a, c.leading(), c.proving(c.name))
 		}
 	}
 	switch above := c.name[strings.Index(c.name, ".")+1:]; {
@@ -78,7 +73,7 @@ func (c claim) missing(dns DNS, here []netip.Addr) string {
 	case dns.Alias != "" && c.own(dns.Alias):
 		return ""
 	case dns.Alias != "" && c.ours(dns.Alias):
-		return fmt.Sprintf("%s is an alias of %s, which is somebody else's on this server: create %s to prove that it is yours", shown, dns.Alias, c.proving(c.name))
+		return fmt.Sprintf("%s is an alias of %s, which is somebody else's on this server: create %s to prove that it is yours", c.name, dns.Alias, c.proving(c.name))
 	case len(dns.Beside) > 0 && !slices.ContainsFunc(dns.Beside, func(a netip.Addr) bool { return !slices.Contains(here, a) }):
 		return fmt.Sprintf("*.%s leads here with all names below it, %s included, so anybody on this server could claim it: create %s to prove that it is yours", above, c.name, c.proving(above))
 	}

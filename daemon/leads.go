@@ -15,12 +15,12 @@ import (
 // leads says what the DNS says of a name, and at which addresses this server is reached.
 func (d *Daemon) leads(ctx context.Context, name string) (dns control.DNS, here []netip.Addr, err error) {
 	here = d.reachedAt(ctx)
-	dns, err = d.askDNS(ctx, name, name)
+	dns, err = d.askDNS(ctx, name)
 	return dns, here, err
 }
 
-// askDNS asks what there is to know of a claim on name, where asked is the name that has to lead here.
-func (d *Daemon) askDNS(ctx context.Context, name, asked string) (dns control.DNS, err error) {
+// askDNS asks what there is to know of a claim on a name.
+func (d *Daemon) askDNS(ctx context.Context, name string) (dns control.DNS, err error) {
 	ctx, cancel := context.WithTimeout(ctx, resolverTime)
 	defer cancel()
 	resolver := resolverOf(d.config.ACME.Resolver)
@@ -29,18 +29,18 @@ func (d *Daemon) askDNS(ctx context.Context, name, asked string) (dns control.DN
 		texts, err := resolver.LookupTXT(ctx, berth.ProofLabel+proof+".")
 		dns.Texts, dns.TextsFailed = append(dns.Texts, texts...), dns.TextsFailed || absent(err) != nil
 	}
-	if dns.Seen, err = d.lookUp(ctx, asked); absent(err) != nil {
+	if dns.Seen, err = d.lookUp(ctx, name); absent(err) != nil {
 		return dns, err
 	}
 	slices.SortFunc(dns.Seen, netip.Addr.Compare)
 	if len(dns.Seen) == 0 {
 		return dns, nil
 	}
-	canonical, err := resolver.LookupCNAME(ctx, asked+".")
+	canonical, err := resolver.LookupCNAME(ctx, name+".")
 	if absent(err) != nil {
 		return dns, err
 	}
-	if canonical = strings.ToLower(strings.TrimSuffix(canonical, ".")); canonical != asked {
+	if canonical = strings.ToLower(strings.TrimSuffix(canonical, ".")); canonical != name {
 		dns.Alias = canonical
 	}
 	// A name that nobody made: 50 random bits.
