@@ -211,9 +211,7 @@ func (in *envInput) prompt(name string) error {
 	if !in.app.terminal.in {
 		return berth.Errorf(berth.EInvalid, "there is no terminal to ask for %s: give %s=- and the value on stdin, or %s=@FILE", name, name, name)
 	}
-	fmt.Fprintf(in.app.err, "%s: ", name)
-	text, err := in.app.terminal.password()
-	fmt.Fprintln(in.app.err)
+	text, err := in.app.askHidden(name)
 	return in.keep(name, text, err)
 }
 

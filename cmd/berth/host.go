@@ -68,9 +68,7 @@ func (a *app) hostPassword(from, deployment string) (berth.Secret, error) {
 	case from == "":
 		return berth.Secret{}, nil
 	case from == "-" && a.terminal.in:
-		fmt.Fprintf(a.err, "Password for visitors of %s: ", clean(deployment))
-		text, err := a.terminal.password()
-		fmt.Fprintln(a.err)
+		text, err := a.askHidden("Password for visitors of " + clean(deployment))
 		if err != nil {
 			return berth.Secret{}, fmt.Errorf("read password: %w", err)
 		}

@@ -58,9 +58,7 @@ func (a *app) registryPassword(host string) (berth.Secret, error) {
 	if !a.terminal.in {
 		return a.secretFromStdin("password")
 	}
-	fmt.Fprintf(a.err, "Password (or token) at %s: ", clean(host))
-	text, err := a.terminal.password()
-	fmt.Fprintln(a.err)
+	text, err := a.askHidden("Password (or token) at " + clean(host))
 	if err != nil {
 		return berth.Secret{}, fmt.Errorf("read password: %w", err)
 	}

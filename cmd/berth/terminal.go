@@ -74,3 +74,11 @@ func replaceSize(out chan berth.WindowSize, size berth.WindowSize) {
 	}
 	out <- size
 }
+
+// askHidden asks at the terminal for a line that it does not show.
+func (a *app) askHidden(what string) (string, error) {
+	fmt.Fprint(a.err, what+": ")
+	text, err := a.terminal.password()
+	fmt.Fprintln(a.err)
+	return text, err
+}
