@@ -1,6 +1,9 @@
 package berth
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Project is a repository with its stack, deployments and shared settings.
 type Project struct {
@@ -19,6 +22,9 @@ type Project struct {
 	// DeployKey refers to the vault secret that is the private half of Access.DeployKey; empty: there is none.
 	DeployKey ID `json:"-"`
 }
+
+// Origin is the repository elsewhere that a project reads, or waits to move to; empty for one that stays Berth's own.
+func (p Project) Origin() string { return cmp.Or(p.GitURL, p.Access.MovesTo) }
 
 // NewProject asks for a project. Exactly one of GitURL and Bundle is set, or neither for an empty repository.
 type NewProject struct {

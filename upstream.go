@@ -3,6 +3,7 @@ package berth
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Upstream is where a project's commits come from, and what opens it.
@@ -23,16 +24,22 @@ type Fetched struct {
 var (
 	ErrRefused = errors.New("the origin refuses access")
 	ErrHostKey = errors.New("the origin's host key is not the expected one")
+	// ErrDiverged is of moving a history out only.
+	ErrDiverged = errors.New("the origin has another history of a branch or tag")
 )
 
 // Access is how a project reaches an origin that is not public.
 type Access struct {
 	// Waiting says what the project waits for: Berth cannot read its origin yet, and tries until it can.
-	Waiting   string   `json:"waiting,omitempty"`
-	Obstacle  Obstacle `json:"obstacle,omitempty"`  // of Waiting
-	DeployKey string   `json:"deployKey,omitempty"` // public half, as forges take it
-	KeyPage   string   `json:"keyPage,omitempty"`   // where the forge takes it, in words or as a URL
-	HostKeys  []string `json:"hostKeys,omitempty"`  // that the SSH host may show
+	Waiting   string    `json:"waiting,omitempty"`
+	Obstacle  Obstacle  `json:"obstacle,omitempty"`  // of Waiting
+	Since     time.Time `json:"since,omitzero"`      // it waits
+	DeployKey string    `json:"deployKey,omitempty"` // public half, as forges take it
+	KeyPage   string    `json:"keyPage,omitempty"`   // where the forge takes it, in words or as a URL
+	HostKeys  []string  `json:"hostKeys,omitempty"`  // that the SSH host may show
+	// MovesTo is the origin that the history of Berth's own repository waits to move to; until it has, the
+	// repository stays Berth's own.
+	MovesTo string `json:"movesTo,omitempty"`
 }
 
 // Obstacle is why an origin cannot be read.
@@ -41,6 +48,7 @@ type Obstacle string
 const (
 	ObstacleRefused     Obstacle = "refused"     // it does not accept the deploy key
 	ObstacleHostKey     Obstacle = "hostKey"     // it is not the host that it was
+	ObstacleDiverged    Obstacle = "diverged"    // it has another history of a branch or tag
 	ObstacleUnreachable Obstacle = "unreachable" // it does not answer, or something else is wrong
 )
 
@@ -55,7 +63,8 @@ type Connection struct {
 // SourceService is about where projects' commits come from.
 type SourceService interface {
 	// ConnectProject changes a project's origin, or how it is opened, and tries it at once. Where access is
-	// refused, the project waits: see Access.
+	// refused, the project waits: see Access. What Berth's own repository has is pushed to the new origin first,
+	// and overwrites nothing there: EConflict.
 	ConnectProject(ctx context.Context, project string, c Connection) (Project, error)
 	// OriginState says how a project and the host of its commits get on; nothing of Berth's own repositories.
 	OriginState(ctx context.Context, project string) (OriginState, error)

@@ -279,6 +279,17 @@ func (g *repositories) Fetch(_ context.Context, id berth.ID, origin berth.Upstre
 	return berth.Fetched{DefaultBranch: "main"}, g.move(id)
 }
 
+func (g *repositories) MoveOut(ctx context.Context, id berth.ID, origin berth.Upstream, settle func(berth.Fetched) error) (berth.Fetched, error) {
+	if strings.Contains(origin.URL, "diverged") {
+		return berth.Fetched{}, berth.Errorf(berth.EConflict, "%s has another history of branch main", origin.URL)
+	}
+	found, err := g.Fetch(ctx, id, origin)
+	if err == nil {
+		err = settle(found)
+	}
+	return found, err
+}
+
 func (g *repositories) move(id berth.ID) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

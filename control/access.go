@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/berth-dev/berth"
 )
@@ -18,7 +19,7 @@ type keys struct {
 }
 
 func (k keys) upstream(p berth.Project) berth.Upstream {
-	return berth.Upstream{URL: p.GitURL, Token: k.token, Key: k.key, HostKeys: p.Access.HostKeys}
+	return berth.Upstream{URL: p.Origin(), Token: k.token, Key: k.key, HostKeys: p.Access.HostKeys}
 }
 
 func (c *Control) keysOf(ctx context.Context, p berth.Project) (k keys, err error) {
@@ -58,10 +59,10 @@ func validateGitURL(text string, token berth.Secret) error {
 	return nil
 }
 
-// reach fetches a project's origin. Where access is refused and there is no token, the project gets a
-// deploy key and waits until the origin accepts it.
-func (c *Control) reach(ctx context.Context, p *berth.Project, k *keys) error {
-	u, err := berth.ParseGitURL(p.GitURL)
+// reach fetches a project's origin, or moves its own repository there, of which settle is told. Where access is refused
+// and there is no token, the project gets a deploy key and waits until the origin accepts it.
+func (c *Control) reach(ctx context.Context, p *berth.Project, k *keys, settle func() error) error {
+	u, err := berth.ParseGitURL(p.Origin())
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (c *Control) reach(ctx context.Context, p *berth.Project, k *keys) error {
 			return err
 		}
 	}
-	err = c.take(ctx, p, *k)
+	err = c.take(ctx, p, *k, settle)
 	if !errors.Is(err, berth.ErrRefused) || !k.token.Empty() {
 		return err
 	}
@@ -82,9 +83,13 @@ func (c *Control) reach(ctx context.Context, p *berth.Project, k *keys) error {
 		if err := c.giveKey(p, k, u); err != nil {
 			return err
 		}
-		p.GitURL = overSSH
+		if p.GitURL == "" {
+			p.Access.MovesTo = overSSH
+		} else {
+			p.GitURL = overSSH
+		}
 	}
-	p.Access.Waiting, p.Access.Obstacle = berth.MessageOf(withoutField(err)), berth.ObstacleRefused
+	p.Access.Waiting, p.Access.Obstacle, p.Access.Since = berth.MessageOf(withoutField(err)), berth.ObstacleRefused, c.Now()
 	return nil
 }
 
@@ -109,18 +114,32 @@ func (c *Control) giveKey(p *berth.Project, k *keys, u berth.GitURL) (err error)
 	return err
 }
 
-// take fetches and writes into p what was found out, also where it fails.
-func (c *Control) take(ctx context.Context, p *berth.Project, k keys) error {
-	found, err := c.Git.Fetch(ctx, p.ID, k.upstream(*p))
+// take fetches, or moves a project's own repository out, and writes into p what was found out, also where it fails.
+// settle is called when the repository has moved, before anybody else can push to it.
+func (c *Control) take(ctx context.Context, p *berth.Project, k keys, settle func() error) error {
+	var found berth.Fetched
+	var err error
+	if p.Access.MovesTo != "" {
+		found, err = c.Git.MoveOut(ctx, p.ID, k.upstream(*p), func(found berth.Fetched) error {
+			p.GitURL, p.Access.MovesTo = p.Access.MovesTo, ""
+			c.took(ctx, p, found)
+			return settle()
+		})
+	} else if found, err = c.Git.Fetch(ctx, p.ID, k.upstream(*p)); err == nil {
+		c.took(ctx, p, found)
+	}
 	if len(found.HostKeys) > 0 {
 		p.Access.HostKeys = found.HostKeys
 	}
-	if err != nil {
-		return err
+	return err
+}
+
+func (c *Control) took(ctx context.Context, p *berth.Project, found berth.Fetched) {
+	if len(found.HostKeys) > 0 {
+		p.Access.HostKeys = found.HostKeys
 	}
-	p.DefaultBranch, p.Access.Waiting, p.Access.Obstacle = found.DefaultBranch, "", ""
+	p.DefaultBranch, p.Access.Waiting, p.Access.Obstacle, p.Access.Since = found.DefaultBranch, "", "", time.Time{}
 	p.Stages = c.stages(ctx, *p)
-	return nil
 }
 
 // withoutField is an error's sentence where no request is answered.
@@ -165,6 +184,14 @@ func (s sealedKeys) put(tx Tx, owner berth.ID) error {
 	return nil
 }
 
+// connected says where a project's commits come from now.
+func connected(p berth.Project, moved bool) string {
+	if moved {
+		return fmt.Sprintf("the history of project %s has moved to %s: push there from now on", p.Name, p.GitURL)
+	}
+	return fmt.Sprintf("project %s reads %s", p.Name, p.GitURL)
+}
+
 // tellAccess records what has changed in how a project reaches its origin.
 func tellAccess(tx Tx, person string, before, now berth.Project) error {
 	tell := func(kind, format string, args ...any) error {
@@ -181,5 +208,5 @@ func tellAccess(tx Tx, person string, before, now berth.Project) error {
 	case is != "":
 		return tell("project.waiting", "project %s waits for its origin: %s", now.Name, is)
 	}
-	return tell("project.connected", "project %s reads %s", now.Name, now.GitURL)
+	return tell("project.connected", "%s", connected(now, before.Access.MovesTo != ""))
 }

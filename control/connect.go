@@ -27,27 +27,38 @@ func (s *Service) ConnectProject(ctx context.Context, project string, n berth.Co
 	if err != nil {
 		return berth.Project{}, err
 	}
-	if err := s.control.reach(ctx, &p, &k); err != nil {
+	moved := false
+	store := func() error {
+		return s.update(ctx, func(tx Tx) error {
+			p, err = s.rewired(tx, project, p, k, moved)
+			return err
+		})
+	}
+	err = s.control.reach(ctx, &p, &k, func() error { moved = true; return store() })
+	if err == nil && !moved {
+		err = store()
+	}
+	if err != nil {
 		return berth.Project{}, err
 	}
-	err = s.update(ctx, func(tx Tx) error {
-		p, err = s.rewired(tx, project, p, k)
-		return err
-	})
-	return p, err
+	return p, nil
 }
 
 // rewire writes into p what the connection changes, and returns what then opens the origin.
 func (c *Control) rewire(ctx context.Context, p *berth.Project, n berth.Connection) (keys, error) {
-	if p.GitURL == "" {
-		return keys{token: n.GitToken, newToken: !n.GitToken.Empty()}, c.mayMirror(ctx, p, n)
+	before := p.Origin()
+	if before == "" && n.GitURL == "" {
+		return keys{}, invalid("gitUrl", "project "+p.Name+" has Berth's own repository; say where it moves to with --git URL")
 	}
 	k, err := c.keysOf(ctx, *p)
 	if err != nil {
 		return keys{}, err
 	}
-	if n.GitURL != "" && n.GitURL != p.GitURL { // forges take a deploy key for one repository only
-		p.GitURL, p.GitToken, p.DeployKey, p.Access, k = n.GitURL, "", "", berth.Access{}, keys{}
+	if n.GitURL != "" && n.GitURL != before { // forges take a deploy key for one repository only
+		p.GitToken, p.DeployKey, p.Access, k = "", "", berth.Access{}, keys{}
+		if err := c.lead(ctx, p, n.GitURL); err != nil {
+			return keys{}, err
+		}
 	}
 	if n.AcceptHostKey {
 		p.Access.HostKeys = nil
@@ -55,31 +66,35 @@ func (c *Control) rewire(ctx context.Context, p *berth.Project, n berth.Connecti
 	if !n.GitToken.Empty() {
 		k.token, k.newToken = n.GitToken, true
 	}
-	return k, validateGitURL(p.GitURL, k.token)
+	return k, validateGitURL(p.Origin(), k.token)
 }
 
-// mayMirror lets a project without commits get an origin: those of a mirror replace what there is.
-func (c *Control) mayMirror(ctx context.Context, p *berth.Project, n berth.Connection) error {
-	if n.GitURL == "" {
-		return invalid("gitUrl", "project "+p.Name+" has Berth's own repository; say which one to read with --git URL")
+// lead has a project read another origin, to which the commits of an own repository move first: those of a mirror
+// replace what there is.
+func (c *Control) lead(ctx context.Context, p *berth.Project, url string) error {
+	if p.GitURL == "" {
+		branches, err := c.Git.Branches(ctx, p.ID)
+		if err != nil {
+			return err
+		}
+		if len(branches) > 0 {
+			p.Access.MovesTo = url
+			return nil
+		}
 	}
-	branches, err := c.Git.Branches(ctx, p.ID)
-	if err == nil && len(branches) > 0 {
-		err = berth.Errorf(berth.EConflict, "project %s has commits of its own, which those of %s would replace: make another project of that URL", p.Name, n.GitURL)
-	}
-	p.GitURL = n.GitURL
-	return err
+	p.GitURL = url
+	return nil
 }
 
 // rewired stores the new way in of a project that may have been renamed meanwhile.
-func (s *Service) rewired(tx Tx, project string, wanted berth.Project, k keys) (berth.Project, error) {
+func (s *Service) rewired(tx Tx, project string, wanted berth.Project, k keys, moved bool) (berth.Project, error) {
 	before, err := s.project(tx, ProjectConnect, project)
 	if err != nil {
 		return berth.Project{}, err
 	}
 	now := before
-	now.GitURL, now.GitToken, now.DeployKey, now.Access = wanted.GitURL, wanted.GitToken, wanted.DeployKey, wanted.Access
-	now.DefaultBranch, now.Stages = wanted.DefaultBranch, wanted.Stages
+	now.GitToken, now.DeployKey = wanted.GitToken, wanted.DeployKey
+	reads(&now, wanted)
 	secrets, err := s.control.seal(&now, k)
 	if err != nil {
 		return berth.Project{}, err
@@ -97,9 +112,17 @@ func (s *Service) rewired(tx Tx, project string, wanted berth.Project, k keys) (
 		return berth.Project{}, err
 	}
 	if before.Access.Waiting == "" && now.Access.Waiting == "" { // tellAccess sees no difference
-		err = tx.AppendEvent(berth.Event{Project: now.ID, Person: s.caller.Name, Kind: "project.connected", Message: "project " + now.Name + " reads " + now.GitURL})
+		err = tx.AppendEvent(berth.Event{Project: now.ID, Person: s.caller.Name, Kind: "project.connected", Message: connected(now, moved)})
 	}
 	return now, errors.Join(err, tellAccess(tx, s.caller.Name, before, now))
+}
+
+// reads writes into p what was found out of where its commits come from.
+func reads(p *berth.Project, found berth.Project) {
+	p.GitURL, p.Access, p.DefaultBranch, p.Stages = found.GitURL, found.Access, found.DefaultBranch, found.Stages
+	if p.GitURL != "" {
+		p.Protected = nil // that is done where they are pushed to
+	}
 }
 
 // Waiting lists the projects whose origin cannot be read yet.
@@ -134,13 +157,19 @@ func (c *Control) TryOrigin(ctx context.Context, id berth.ID) (again time.Durati
 		return 0, err
 	}
 	now := before
-	if err := c.take(ctx, &now, k); err != nil {
+	moved := false
+	store := func() error { return c.learnt(ctx, before, now) }
+	err = c.take(ctx, &now, k, func() error { moved = true; return store() })
+	if moved {
+		return 0, err
+	}
+	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return 0, cause
 		}
 		now.Access.Waiting, now.Access.Obstacle = berth.MessageOf(withoutField(err)), obstacle(err)
 	}
-	return c.patience(before), c.learnt(ctx, before, now)
+	return c.patience(before), store()
 }
 
 func obstacle(err error) berth.Obstacle {
@@ -149,13 +178,15 @@ func obstacle(err error) berth.Obstacle {
 		return berth.ObstacleRefused
 	case errors.Is(err, berth.ErrHostKey):
 		return berth.ObstacleHostKey
+	case errors.Is(err, berth.ErrDiverged):
+		return berth.ObstacleDiverged
 	}
 	return berth.ObstacleUnreachable
 }
 
-// patience grows: somebody who just made a project is about to add its key.
+// patience grows: somebody who was just shown a key is about to add it.
 func (c *Control) patience(p berth.Project) time.Duration {
-	switch waited := c.Now().Sub(p.CreatedAt); {
+	switch waited := c.Now().Sub(p.Access.Since); {
 	case waited < 15*time.Minute:
 		return 3 * time.Second
 	case waited < time.Hour:
@@ -177,7 +208,7 @@ func (c *Control) learnt(ctx context.Context, before, now berth.Project) error {
 		if err != nil {
 			return err
 		}
-		p.Access, p.DefaultBranch, p.Stages = now.Access, now.DefaultBranch, now.Stages
+		reads(&p, now)
 		if err := tx.UpdateProject(p); err != nil {
 			return err
 		}

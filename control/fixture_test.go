@@ -221,6 +221,7 @@ type fakeGit struct {
 	shown    []string         // host keys that Fetch sees
 	origins  []berth.Upstream // what Fetch was given
 	fetching func()           // called while Fetch runs
+	movedOut int              // calls of MoveOut
 }
 
 const (
@@ -253,6 +254,18 @@ func (g *fakeGit) Fetch(_ context.Context, _ berth.ID, origin berth.Upstream) (b
 		g.fetching()
 	}
 	return berth.Fetched{DefaultBranch: "main", HostKeys: g.shown}, g.fail
+}
+
+// MoveOut pushes nothing: what an origin makes of a push is git's own to test.
+func (g *fakeGit) MoveOut(ctx context.Context, project berth.ID, origin berth.Upstream, settle func(berth.Fetched) error) (berth.Fetched, error) {
+	found, err := g.Fetch(ctx, project, origin)
+	g.mu.Lock()
+	g.movedOut++
+	g.mu.Unlock()
+	if err == nil {
+		err = settle(found)
+	}
+	return found, err
 }
 
 // move is a push that somebody else's look may run beside.

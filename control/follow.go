@@ -53,11 +53,13 @@ func (c *Control) FollowOrigin(ctx context.Context, project berth.ID) (again tim
 	switch {
 	case berth.CodeOf(err) == berth.ENotFound:
 		return 0, nil
-	case err != nil || p.Access.Waiting != "": // its origin is tried by another loop
+	case err != nil:
 		return 0, err
 	case p.GitURL == "":
 		_, err = c.Follow(ctx, project, "")
 		return 0, err
+	case p.Access.Waiting != "": // its origin is tried by another loop
+		return 0, nil
 	}
 	if rest := c.rests.left(project, c.Now()); rest > 0 {
 		return rest, nil

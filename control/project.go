@@ -82,7 +82,7 @@ func (c *Control) obtain(ctx context.Context, p *berth.Project, k *keys) error {
 		p.DefaultBranch = "main"
 		return c.Git.Init(ctx, p.ID)
 	}
-	return c.reach(ctx, p, k)
+	return c.reach(ctx, p, k, nil)
 }
 
 // ImportRepository brings the commits of a bundle into the project's own repository.
@@ -97,8 +97,8 @@ func (s *Service) ImportRepository(ctx context.Context, project string, bundle i
 	if err := s.control.room(); err != nil {
 		return berth.Project{}, err
 	}
-	if p.GitURL != "" {
-		return berth.Project{}, berth.Errorf(berth.EInvalid, "project %s comes from %s: push there, then berth deploy", p.Name, p.GitURL)
+	if err := mustBeOwn(p); err != nil {
+		return berth.Project{}, err
 	}
 	imported := p
 	if imported.DefaultBranch, err = s.control.Git.Import(ctx, p.ID, bundle); err != nil {
@@ -107,6 +107,9 @@ func (s *Service) ImportRepository(ctx context.Context, project string, bundle i
 	imported.Stages = s.control.stages(ctx, imported)
 	err = s.update(ctx, func(tx Tx) error {
 		if p, err = s.project(tx, ProjectImport, project); err != nil {
+			return err
+		}
+		if err := mustBeOwn(p); err != nil { // it moved out meanwhile, and its next look there brings back what is there
 			return err
 		}
 		p.DefaultBranch, p.Stages = imported.DefaultBranch, imported.Stages
@@ -119,6 +122,14 @@ func (s *Service) ImportRepository(ctx context.Context, project string, bundle i
 		s.control.Moved(p.ID)
 	}
 	return p, err
+}
+
+// mustBeOwn refuses commits that are brought to a project whose commits come from elsewhere.
+func mustBeOwn(p berth.Project) error {
+	if p.GitURL == "" {
+		return nil
+	}
+	return berth.Errorf(berth.EInvalid, "project %s comes from %s: push there, then berth deploy", p.Name, p.GitURL)
 }
 
 // Projects lists what the caller may see.

@@ -139,6 +139,9 @@ type Git interface {
 	Import(ctx context.Context, project berth.ID, bundle io.Reader) (defaultBranch string, err error)
 	// Fetch's errors may be berth.ErrRefused and berth.ErrHostKey; what it found out counts with them too.
 	Fetch(ctx context.Context, project berth.ID, origin berth.Upstream) (berth.Fetched, error)
+	// MoveOut pushes what a project's own repository has to an origin, which it mirrors from then on. Its errors are
+	// those of Fetch, or berth.ErrDiverged. settle is called before anybody else can push to the repository.
+	MoveOut(ctx context.Context, project berth.ID, origin berth.Upstream, settle func(berth.Fetched) error) (berth.Fetched, error)
 	Resolve(ctx context.Context, project berth.ID, rev string) (commit string, err error)
 	Branches(ctx context.Context, project berth.ID) ([]string, error)
 	// Holders lists the branches that a commit is on.

@@ -27,8 +27,9 @@ func (g *Git) remote(origin berth.Upstream) (remote, error) {
 // connection is how git's commands reach one remote.
 type connection struct {
 	remote
-	ssh   *sshClient // nil over HTTPS
-	field string     // of a request that errors are about
+	ssh    *sshClient // nil over HTTPS
+	field  string     // of a request that errors are about
+	pushes bool       // what opens it has to let Berth write
 }
 
 // connected runs fn with a connection, and leaves nothing of its secrets behind.
@@ -97,7 +98,10 @@ func (c *connection) explain(err error) error {
 		e.Field, e.Err = c.field, errors.Join(cause, err)
 		return e
 	}
-	where := c.address
+	where, wanted, doing := c.address, "read", "fetching"
+	if c.pushes {
+		wanted, doing = "write to", "pushing to"
+	}
 	if c.ssh != nil {
 		if sentence, cause := c.explainSSH(f.said, said); sentence != "" {
 			code := berth.EInvalid
@@ -109,9 +113,9 @@ func (c *connection) explain(err error) error {
 	}
 	switch {
 	case said("could not read Username", "could not read Password", "Authentication failed", "error: 401") && c.Token.Empty():
-		return coded(berth.EInvalid, berth.ErrRefused, "%s does not exist, or is private: check the URL, or give a token that may read it", where)
+		return coded(berth.EInvalid, berth.ErrRefused, "%s does not exist, or is private: check the URL, or give a token that may %s it", where, wanted)
 	case said("could not read Username", "could not read Password", "Authentication failed", "error: 401", "error: 403"):
-		return coded(berth.EInvalid, berth.ErrRefused, "%s refuses access: the token is wrong or expired, or may not read this repository", where)
+		return coded(berth.EInvalid, berth.ErrRefused, "%s refuses access: the token is wrong or expired, or may not %s this repository", where, wanted)
 	case said("not found", "error: 404", "does not appear to be a git repository", "not a git repository"):
 		return coded(berth.EInvalid, nil, "there is no Git repository at %s: check the URL; a private one needs a token or a deploy key", where)
 	case said("Could not resolve host"):
@@ -123,7 +127,7 @@ func (c *connection) explain(err error) error {
 	case said("fsck error", "error in object", "missing blob", "bad object"):
 		return coded(berth.EInvalid, nil, "the repository at %s has damaged or dangerous objects (git says: %s)", where, lastLine(f.said))
 	}
-	return coded(berth.EUnavailable, nil, "fetching %s failed; git says: %s", where, lastLine(f.said))
+	return coded(berth.EUnavailable, nil, "%s %s failed; git says: %s", doing, where, lastLine(f.said))
 }
 
 func lastLine(said string) string { return said[strings.LastIndexByte(said, '\n')+1:] }

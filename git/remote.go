@@ -36,11 +36,10 @@ func (g *Git) Fetch(ctx context.Context, project berth.ID, origin berth.Upstream
 }
 
 func (g *Git) mirror(ctx context.Context, project berth.ID, c *connection) (string, error) {
-	heads, err := g.output(ctx, 64<<20, c.command("ls-remote", "--symref", "--", c.address))
+	remote, err := g.offered(ctx, c)
 	if err != nil {
-		return "", c.explain(err)
+		return "", err
 	}
-	remote := parseHeads(string(heads))
 	if len(remote.branches) == 0 {
 		return "", berth.Errorf(berth.EInvalid, "the repository at %s has no branch yet: push a commit to it first", c.address)
 	}
@@ -57,12 +56,8 @@ func (g *Git) mirror(ctx context.Context, project berth.ID, c *connection) (stri
 // mirrors reports whether a repository has exactly the branches and tags that an origin offers, so that there is nothing
 // to fetch.
 func (g *Git) mirrors(ctx context.Context, project berth.ID, remote heads) (bool, error) {
-	out, err := g.output(ctx, 64<<20, command{repository: g.Dir(project), args: []string{"for-each-ref", "--format=%(objectname)%09%(refname)", "refs/heads/", "refs/tags/"}})
-	if err != nil {
-		return false, fmt.Errorf("list branches and tags: %w", err)
-	}
-	here := parseHeads(string(out))
-	return maps.Equal(here.branches, remote.branches) && maps.Equal(here.tags, remote.tags), nil
+	here, err := g.heads(ctx, project)
+	return maps.Equal(here.branches, remote.branches) && maps.Equal(here.tags, remote.tags), err
 }
 
 // fetchInto runs a fetch that may take no more than the limit, and leaves nothing of one that failed.
@@ -136,6 +131,24 @@ func parseHeads(text string) heads {
 		}
 	}
 	return h
+}
+
+// offered is what an origin has.
+func (g *Git) offered(ctx context.Context, c *connection) (heads, error) {
+	text, err := g.output(ctx, 64<<20, c.command("ls-remote", "--symref", "--", c.address))
+	if err != nil {
+		return heads{}, c.explain(err)
+	}
+	return parseHeads(string(text)), nil
+}
+
+// heads is what a project's repository has.
+func (g *Git) heads(ctx context.Context, project berth.ID) (heads, error) {
+	out, err := g.output(ctx, 64<<20, command{repository: g.Dir(project), args: []string{"for-each-ref", "--format=%(objectname)%09%(refname)", "refs/heads/", "refs/tags/"}})
+	if err != nil {
+		return heads{}, fmt.Errorf("list branches and tags: %w", err)
+	}
+	return parseHeads(string(out)), nil
 }
 
 // defaultBranch is the one that HEAD names or points to, else the usual ones, else the first by name.

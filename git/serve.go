@@ -33,15 +33,19 @@ func (g *Git) UploadPack(ctx context.Context, project berth.ID, protocol string,
 	return g.serve(ctx, project, upload, protocol, in, out, []string{"uploadpack.allowFilter=true"})
 }
 
-// ReceivePack takes what a push sends. It waits until nobody else writes to the repository. Unless force is
-// set, a branch may only grow. What is received counts in whole or not at all.
-func (g *Git) ReceivePack(ctx context.Context, project berth.ID, force bool, in io.Reader, out io.Writer) error {
+// ReceivePack takes what a push sends. It waits until nobody else writes to the repository, and then asks may,
+// whose error it returns with nothing taken or answered. Unless force is set, a branch may only grow. What is
+// received counts in whole or not at all.
+func (g *Git) ReceivePack(ctx context.Context, project berth.ID, force bool, may func(context.Context) error, in io.Reader, out io.Writer) error {
 	config := []string{fmt.Sprintf("receive.maxInputSize=%d", g.config.MaxFetch), "receive.autogc=false", "receive.denyDeleteCurrent=ignore",
 		"receive.denyCurrentBranch=ignore", "receive.fsckObjects=true", "receive.fsck.zeroPaddedFilemode=ignore", "receive.fsck.badTimezone=ignore",
 		"receive.fsck.missingSpaceBeforeDate=ignore", "receive.fsck.missingSpaceBeforeEmail=ignore", "receive.fsck.multipleAuthors=ignore"}
 	// Said in either case: a shared repository, which a project's is, forbids it by itself.
 	config = append(config, fmt.Sprintf("receive.denyNonFastForwards=%t", !force))
 	return g.writing(ctx, project, func(ctx context.Context) error {
+		if err := may(ctx); err != nil {
+			return err
+		}
 		return g.serve(ctx, project, receive, "", in, out, config)
 	})
 }

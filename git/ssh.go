@@ -135,6 +135,8 @@ func (c *connection) explainSSH(text string, said func(...string) bool) (sentenc
 		return c.changedKey(shownPrint.FindString(text)), berth.ErrHostKey
 	case said("Repository not found", "could not be found or you don't have permission", "does not exist or access denied", "access denied or repository not exported"):
 		return c.address + " answers that there is no such repository, or that this deploy key may not read it: check the address, and that the key was added to this very repository", berth.ErrRefused
+	case c.pushes && said("read only", "read-only", "write access", "not authorized to write"):
+		return c.address + " lets this deploy key read only: allow it to write, for the history that Berth moves there", berth.ErrRefused
 	case said("Permission denied"):
 		return c.address + " does not accept the deploy key: it is not among the keys of " + host + " yet, or another one is", berth.ErrRefused
 	case said("Could not resolve hostname"):

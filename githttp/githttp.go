@@ -32,7 +32,8 @@ const (
 type Repositories interface {
 	Advertise(ctx context.Context, project berth.ID, push bool, protocol string, w io.Writer) error
 	UploadPack(ctx context.Context, project berth.ID, protocol string, in io.Reader, out io.Writer) error
-	ReceivePack(ctx context.Context, project berth.ID, force bool, in io.Reader, out io.Writer) error
+	// ReceivePack asks may once nobody else writes to the repository, and takes nothing where that is an error.
+	ReceivePack(ctx context.Context, project berth.ID, force bool, may func(context.Context) error, in io.Reader, out io.Writer) error
 }
 
 // Config is what the repositories are served with.
@@ -123,17 +124,28 @@ func (h handler) receive(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(pushTime))
 	answer(w, receive, "result")
-	if refusals := commands.refusals(p); len(refusals) > 0 {
+	refuse := func(reasons map[string]string) {
 		_, _ = io.Copy(io.Discard, io.LimitReader(in, maxRefused))
-		_, _ = io.WriteString(w, commands.refuse(refusals))
+		_, _ = io.WriteString(w, commands.refuse(reasons))
+	}
+	if refusals := commands.refusals(p); len(refusals) > 0 {
+		refuse(refusals)
 		return
 	}
-	out := &held{w: flushing{w}}
-	err = h.Repositories.ReceivePack(r.Context(), p.ID, !commands.touches(p.Protected), io.MultiReader(bytes.NewReader(commands.raw), in), out)
-	if err != nil {
-		h.broken(r, err)
+	var late error // the repository has moved elsewhere while this push waited for its turn
+	may := func(ctx context.Context) error {
+		_, late = h.Open(ctx, caller, p.Name, true)
+		return late
 	}
-	if err == nil && len(commands.list) > 0 {
+	out := &held{w: flushing{w}}
+	err = h.Repositories.ReceivePack(r.Context(), p.ID, !commands.touches(p.Protected), may, io.MultiReader(bytes.NewReader(commands.raw), in), out)
+	switch {
+	case late != nil:
+		refuse(commands.all(berth.MessageOf(late)))
+		return
+	case err != nil:
+		h.broken(r, err)
+	case len(commands.list) > 0:
 		h.tell(r.Context(), caller, p, commands, out)
 	}
 	out.end()

@@ -19,6 +19,9 @@ type repositories struct {
 	asked  []string
 	answer string
 	err    error
+
+	meanwhile func() // while a push waits for its turn
+	elsewhere bool   // the project has moved
 }
 
 func (r *repositories) Advertise(_ context.Context, project berth.ID, push bool, protocol string, w io.Writer) error {
@@ -33,7 +36,13 @@ func (r *repositories) UploadPack(_ context.Context, _ berth.ID, _ string, in io
 	return err
 }
 
-func (r *repositories) ReceivePack(_ context.Context, _ berth.ID, force bool, in io.Reader, out io.Writer) error {
+func (r *repositories) ReceivePack(ctx context.Context, _ berth.ID, force bool, may func(context.Context) error, in io.Reader, out io.Writer) error {
+	if r.meanwhile != nil {
+		r.meanwhile()
+	}
+	if err := may(ctx); err != nil {
+		return err
+	}
 	text, err := io.ReadAll(in)
 	r.asked = append(r.asked, map[bool]string{true: "forced ", false: "grown "}[force]+string(text))
 	_, err2 := io.WriteString(out, r.answer)
@@ -54,10 +63,12 @@ func serve(t *testing.T, r *repositories, log io.Writer) http.Handler {
 			switch {
 			case project == "broken":
 				return berth.Project{}, errors.New("the disk says s3cret things")
+			case push && r.elsewhere:
+				return berth.Project{}, berth.Errorf(berth.EConflict, "push to https://git.test/shop")
 			case project != "shop":
 				return berth.Project{}, berth.Errorf(berth.ENotFound, "there is no project %s", project)
 			}
-			return berth.Project{ID: "shop000000", DefaultBranch: "main", Protected: []string{"live"}}, nil
+			return berth.Project{ID: "shop000000", Name: "shop", DefaultBranch: "main", Protected: []string{"live"}}, nil
 		},
 		Pushed: func(_ context.Context, _ berth.Caller, _ berth.Project, say func(string) error) {
 			_ = say("release 2 serves")
@@ -144,5 +155,21 @@ func TestAPushIsToldWhatBecomesOfIt(t *testing.T) {
 	}
 	if w := ask(serve(t, &repositories{}, io.Discard), http.MethodPost, "/git/shop.git/git-receive-pack", "good", "no packet"); w.Code != 400 {
 		t.Errorf("what is no push: %d", w.Code)
+	}
+}
+
+// Nothing is taken into a repository whose project moves elsewhere while the push waits for its turn.
+func TestAPushThatComesTooLateIsToldWhereTo(t *testing.T) {
+	r := &repositories{}
+	r.meanwhile = func() { r.elsewhere = true }
+	body := push("report-status side-band-64k", ones+" "+twos+" refs/heads/main", zeros+" "+twos+" refs/tags/v1")
+	w := ask(serve(t, r, io.Discard), http.MethodPost, "/git/shop.git/git-receive-pack", "good", body+"PACK")
+	for _, text := range []string{"ng refs/heads/main push to https://git.test/shop", "ng refs/tags/v1 push to https://git.test/shop"} {
+		if !strings.Contains(w.Body.String(), text) {
+			t.Errorf("%q does not say %q", w.Body, text)
+		}
+	}
+	if len(r.asked) > 0 || strings.Contains(w.Body.String(), "release 2") {
+		t.Errorf("git was asked %q, answered %q", r.asked, w.Body)
 	}
 }

@@ -114,6 +114,15 @@ func (c commands) refusals(p berth.Project) map[string]string {
 	return reasons
 }
 
+// all says the same reason of every ref.
+func (c commands) all(reason string) map[string]string {
+	reasons := map[string]string{}
+	for _, one := range c.list {
+		reasons[one.ref] = reason
+	}
+	return reasons
+}
+
 // touches reports whether one of the branches is moved.
 func (c commands) touches(branches []string) bool {
 	return slices.ContainsFunc(c.list, func(one command) bool {

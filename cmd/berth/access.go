@@ -14,7 +14,7 @@ func (a *app) projectConnectCommand() *cobra.Command {
 	var token string
 	var n berth.Connection
 	var access accessWait
-	c := leaf("connect NAME", "Say where a project's commits come from, or what opens it", cobra.ExactArgs(1),
+	c := leaf("connect NAME", "Say where a project's commits come from, or move to, or what opens it", cobra.ExactArgs(1),
 		a.does(func(ctx context.Context, s berth.Service, args []string) (err error) {
 			if n.GitToken, err = a.tokenFrom(token); err != nil {
 				return err
@@ -98,7 +98,7 @@ func (a *app) awaitAccess(ctx context.Context, s berth.Service, p berth.Project,
 			last = p.Access.Waiting
 			a.say("%7.1fs  %s", a.now().Sub(began).Seconds(), clean(accessNote(p)))
 		}
-		if p.Access.Obstacle == berth.ObstacleHostKey {
+		if p.Access.Obstacle == berth.ObstacleHostKey || p.Access.Obstacle == berth.ObstacleDiverged {
 			return true, &exit{exitFailed, p.Access.Waiting}
 		}
 		return p.Access.Waiting == "", nil
@@ -118,7 +118,11 @@ func accessNote(p berth.Project) string {
 
 func (a *app) explainAccess(p berth.Project) {
 	a.say("%s", clean(p.Access.Waiting))
-	a.say("\nBerth made this key for it. Add it %s; to read is all that it needs:\n\n  %s\n", clean(keyPlace(p)), clean(p.Access.DeployKey))
+	needs := "to read is all that it needs"
+	if p.Access.MovesTo != "" {
+		needs = "and let it write, until the history of this project is there"
+	}
+	a.say("\nBerth made this key for it. Add it %s; %s:\n\n  %s\n", clean(keyPlace(p)), needs, clean(p.Access.DeployKey))
 	a.say("Or give a token: berth project connect %s --git https://… --token -", p.Name)
 }
 
@@ -127,11 +131,14 @@ func keyPlace(p berth.Project) string {
 	if p.Access.KeyPage != "" {
 		return "at " + p.Access.KeyPage
 	}
-	return "to the deploy keys (or access keys) of the repository " + p.GitURL
+	return "to the deploy keys (or access keys) of the repository " + p.Origin()
 }
 
 // accessRows show how a project reaches its origin, where that is not plain.
 func accessRows(p berth.Project) (rows [][]cell) {
+	if p.Access.MovesTo != "" {
+		rows = append(rows, row("moves to", p.Access.MovesTo))
+	}
 	if p.Access.Waiting != "" {
 		rows = append(rows, row("waits", p.Access.Waiting))
 	}
