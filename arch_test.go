@@ -79,7 +79,7 @@ var house = []struct {
 	{path: "hooks", floor: 4},
 	{path: "sshd", floor: 4, planned: true},
 	{path: "truststore", floor: 4},
-	{path: "ui", floor: 4, planned: true},
+	{path: "ui", floor: 4},
 	{path: "welcome", floor: 4},
 
 	{path: "daemon", floor: 5},
@@ -119,6 +119,7 @@ var fences = []struct {
 }{
 	{"database/sql", []string{"sqlite"}, "there is one store, and only it knows that it is SQL"},
 	{"filippo.io/age", []string{"vault"}, "secrets are sealed in one place"},
+	{"github.com/a-h/templ", []string{"ui"}, "pages are rendered in one place"},
 	{"github.com/caddyserver/certmagic", []string{"certs"}, "certificates are issued in one place"},
 	{"github.com/coder/websocket", []string{"api", "client"}, "streams of the API are the only WebSockets that we end ourselves"},
 	{"github.com/danielgtaylor/huma", []string{"api"}, "only the HTTP API knows its framework"},

@@ -13,31 +13,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// statusOf is the one place that maps codes to HTTP.
-func statusOf(code berth.Code) int {
-	switch code {
-	case berth.EInvalid:
-		return http.StatusUnprocessableEntity
-	case berth.EUnauthenticated:
-		return http.StatusUnauthorized
-	case berth.EForbidden:
-		return http.StatusForbidden
-	case berth.ENotFound:
-		return http.StatusNotFound
-	case berth.EConflict:
-		return http.StatusConflict
-	case berth.EUnavailable:
-		return http.StatusServiceUnavailable
-	case berth.EUnsupported:
-		return http.StatusNotImplemented
-	}
-	return http.StatusInternalServerError
-}
-
 // problemOf says of an error what a person may read.
 func problemOf(err error) apiwire.Problem {
 	code := berth.CodeOf(err)
-	status := statusOf(code)
+	status := apiwire.StatusOf(code)
 	p := apiwire.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: berth.MessageOf(err), Code: code}
 	if e := (*berth.Error)(nil); errors.As(err, &e) && e.Code != berth.EInternal {
 		p.Detail, p.Field = e.Message, e.Field

@@ -143,6 +143,20 @@ func roleOn(tx Tx, caller berth.Caller, project berth.ID) (berth.Role, error) {
 	return member, nil
 }
 
+// RoleOn is the caller's role on a project, for who shows what may be asked for. ENotFound where it may not be seen.
+func (c *Control) RoleOn(ctx context.Context, caller berth.Caller, project string) (role berth.Role, err error) {
+	s := c.As(caller)
+	err = s.view(ctx, func(tx Tx) error {
+		p, err := s.project(tx, ProjectRead, project)
+		if err != nil {
+			return err
+		}
+		role, err = roleOn(tx, caller, p.ID)
+		return err
+	})
+	return role, err
+}
+
 func orNone(r berth.Role) string {
 	if r == berth.RoleNone {
 		return "none"

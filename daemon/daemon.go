@@ -33,6 +33,7 @@ import (
 	"github.com/berth-dev/berth/requestlog"
 	"github.com/berth-dev/berth/session"
 	"github.com/berth-dev/berth/sqlite"
+	"github.com/berth-dev/berth/ui"
 	"github.com/berth-dev/berth/vault"
 	"github.com/berth-dev/berth/volume"
 	"github.com/berth-dev/berth/welcome"
@@ -73,6 +74,7 @@ type Daemon struct {
 	ingress   *ingress.Ingress
 	core      *core.Core
 	api       http.Handler
+	ui        *ui.Console
 	loops     loops
 
 	closers []func() error
@@ -102,7 +104,7 @@ func Open(ctx context.Context, c Config) (d *Daemon, err error) {
 	d = &Daemon{config: c, dirs: directoriesOf(c.Data), log: c.Log}
 	for _, open := range []func(context.Context) error{
 		d.openDirectories, d.openListeners, d.openStore, d.openNames, d.openFiles, d.openEngine, d.openDisks, d.openBuilds,
-		d.openWelcome, d.openControl, d.openRouting, d.openAPI, d.openLoops,
+		d.openWelcome, d.openControl, d.openRouting, d.openAPI, d.openConsole, d.openLoops,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, d.Close())
@@ -313,11 +315,10 @@ func (d *Daemon) openRouting(context.Context) error {
 	}
 	d.proxy = proxy.New(proxy.Config{Trusted: trusted, Log: d.log, Record: func(r proxy.Record) { d.requests.Add(ingress.RequestOf(r)) }})
 	d.closeLater(func() error { d.proxy.Close(); return nil })
-	console := d.welcome.Login(d.hooks(d.repositories(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.api.ServeHTTP(w, r) }))))
 	d.ingress = ingress.New(ingress.Config{
 		Store:  watched[ingress.Tx]{storeFor[ingress.Tx]{d.store, func(tx *sqlite.Tx) ingress.Tx { return tx }}},
 		Dialer: d.engine, Proxy: d.proxy, RunDir: d.dirs.run, HostName: d.names.host, Hold: holdRequests, Drain: d.config.Drain,
-		Handlers: map[string]http.Handler{d.names.console(): console}, Deployments: d.syncCore, Hosts: d.certs.Want,
+		Handlers: map[string]http.Handler{d.names.console(): d.hooks(d.repositories(http.HandlerFunc(d.console)))}, Deployments: d.syncCore, Hosts: d.certs.Want,
 		Ports: standIns(d.httpListener.Addr(), d.httpsListener.Addr()), Log: d.log,
 	})
 	port := d.publicHTTPS()
@@ -370,13 +371,16 @@ func (d *Daemon) openAPI(context.Context) error {
 		Logs:   d.logs, Requests: d.requests, Execer: d.engine,
 	})
 	d.api = api.New(api.Config{
-		Service:      func(c berth.Caller) berth.Service { return service{d.control.As(c), d.sessions.As(c)} },
+		Service:      d.as,
 		Authenticate: d.control.Authenticate, Login: d.control.Login, Machine: d.control.Machine,
 		OurHost: func(host string) bool { return host == d.names.console() },
 		CA:      d.certs.CAPEM, ServerURL: d.names.consoleURL(), Version: d.config.Version, Log: d.log, Now: time.Now,
 	})
 	return nil
 }
+
+// as is every verb for one caller.
+func (d *Daemon) as(c berth.Caller) berth.Service { return service{d.control.As(c), d.sessions.As(c)} }
 
 // Run serves and reconciles until ctx ends. Front doors close first, then the loops.
 func (d *Daemon) Run(ctx context.Context) error {
@@ -400,6 +404,7 @@ func (d *Daemon) serve(ctx context.Context) error {
 	port := d.publicHTTPS()
 	https, plain := proxy.NewServer(d.proxy, d.log), proxy.NewServer(d.certs.Challenges(d.welcome.Plain(d.proxy.Plain(port))), d.log)
 	https.TLSConfig = d.tls()
+	https.RegisterOnShutdown(d.ui.Close)
 	socket := &http.Server{Handler: d.api, ConnContext: api.PeerContext, ReadHeaderTimeout: 10 * time.Second}
 	var group errgroup.Group
 	broken, cancel := context.WithCancel(ctx)

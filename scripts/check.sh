@@ -69,12 +69,16 @@ documented() {
 	return "$code"
 }
 
+# The console's scripts, as TypeScript sees them.
+typed() { scripts/assets.sh && { [ -d ui/web/node_modules ] || npm --prefix ui/web ci --ignore-scripts --no-audit --no-fund --loglevel=error; } && npm --prefix ui/web run --silent check; }
+
 check gofmt formatted
 check "go vet" go vet -tags "$tags" ./...
 check "on macOS" env GOOS=darwin GOARCH=arm64 go vet ./cmd/berth
 check "on Windows" env GOOS=windows GOARCH=amd64 go vet ./cmd/berth
 check staticcheck tool staticcheck -tags "$tags" ./...
 check errcheck tool errcheck -tags "$tags" -exclude tools/errcheck.txt -ignoretests ./...
+check TypeScript typed
 check "go.mod is tidy" go mod tidy -diff
 check "generated is fresh" generated
 check "dependencies" documented

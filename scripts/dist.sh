@@ -9,6 +9,7 @@ dist=${BERTH_DIST:-dist}
 targets=${BERTH_DIST_TARGETS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64}
 version=$(version)
 
+scripts/assets.sh
 rm -rf -- "$dist"
 mkdir -p -- "$dist"
 for target in $targets; do

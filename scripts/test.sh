@@ -8,6 +8,7 @@ minutes=${BERTH_TEST_MINUTES:-25}
 
 scripts/docker-engine.sh
 scripts/test-tools.sh
+scripts/assets.sh
 
 # Tests of builds and databases stand on the runtime images: the test that makes them comes first.
 go test -race -timeout "${minutes}m" -tags docker -run '^TestPrepareMakesEveryImage$' ./images

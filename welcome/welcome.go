@@ -1,5 +1,5 @@
-// Package welcome is what Berth shows to whom it does not know yet: over plain HTTP how to trust the server's own
-// authority and where to get the command line, and what to do with a login link that was opened in a browser.
+// Package welcome is what Berth shows over plain HTTP to whom it does not know yet: how to trust the server's own
+// authority, and where to get the command line.
 //
 // It must not know persons, projects or deployments: all that it shows is for everybody.
 package welcome
@@ -48,17 +48,6 @@ func (w *Welcome) Plain(next http.Handler) http.Handler {
 			return
 		}
 		next.ServeHTTP(rw, r)
-	})
-}
-
-// Login is the handler of the console's host; all but the page of a login link is next's.
-func (w *Welcome) Login(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/login" || r.Method != http.MethodGet && r.Method != http.MethodHead {
-			next.ServeHTTP(rw, r)
-			return
-		}
-		page(rw, "login.html", nil)
 	})
 }
 

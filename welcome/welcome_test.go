@@ -75,18 +75,6 @@ func TestStrangersAreAnsweredAtTheServersOwnNamesOnly(t *testing.T) {
 	}
 }
 
-func TestLoginLinkInABrowserSaysWhatToDo(t *testing.T) {
-	next := http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, "api") })
-	s := httptest.NewServer(New(Config{}).Login(next))
-	defer s.Close()
-	if status, _, body := get(t, s, "", "/login"); status != http.StatusOK || !strings.Contains(body, "berth login '") || strings.Contains(body, "<script") {
-		t.Errorf("%d %s", status, body)
-	}
-	if _, _, body := get(t, s, "", "/api/v1/whoami"); body != "api" {
-		t.Errorf("the API says %q", body)
-	}
-}
-
 // command is a CLI directory with one that says its name, for the machine that this runs on.
 func command(t *testing.T) *CLI {
 	t.Helper()
