@@ -34,6 +34,7 @@ type Service interface {
 	HostService
 	HookService
 	DeployHookService
+	KeyService
 }
 
 // ServerService is about the server and who is asking.

@@ -73,6 +73,7 @@ func New(c Config) http.Handler {
 	a.projectRoutes()
 	a.sourceRoutes()
 	a.registryRoutes()
+	a.sshKeyRoutes()
 	a.projectFileRoutes()
 	a.deploymentRoutes()
 	a.planRoutes()

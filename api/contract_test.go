@@ -65,6 +65,7 @@ func contract(t *testing.T, s *server, b berth.Service) {
 	contractLive(t, b, d)
 	contractTokens(t, b)
 	contractRegistries(t, b)
+	contractKeys(t, b)
 
 	if err := b.DeleteDeployment(ctx, d.Slug); err != nil {
 		t.Fatal(err)
@@ -120,6 +121,23 @@ func contractRegistries(t *testing.T, b berth.Service) {
 	mustBe(t, err, []string{"ghcr.io"}, names(list, func(r berth.Registry) string { return r.Host }))
 	mustBe(t, b.LogoutRegistry(ctx, "ghcr.io"), "", "")
 	mustFail(t, b.LogoutRegistry(ctx, "ghcr.io"), berth.ENotFound, "nobody has logged in to the registry ghcr.io")
+}
+
+func contractKeys(t *testing.T, b berth.Service) {
+	ctx := t.Context()
+	const line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tr ada@laptop"
+	k, err := b.AddKey(ctx, "", "laptop", line)
+	mustBe(t, err, [2]string{"laptop", "ssh-ed25519"}, [2]string{k.Name, k.Type})
+	_, err = b.AddKey(ctx, "ada", "desk", line)
+	mustFail(t, err, berth.EConflict, "this key is there already, as laptop")
+	_, err = b.AddKey(ctx, "", "old", "ssh-dss AAAA")
+	mustFail(t, err, berth.EInvalid, "key: DSA keys are broken and OpenSSH has dropped them: make another with ssh-keygen -t ed25519")
+	list, err := b.Keys(ctx, "")
+	mustBe(t, err, []string{k.Fingerprint}, names(list, func(k berth.SSHKey) string { return k.Fingerprint }))
+	_, err = b.Keys(ctx, "nobody")
+	mustFail(t, err, berth.ENotFound, "there is no person nobody")
+	mustBe(t, b.DeleteKey(ctx, "", "laptop"), "", "")
+	mustFail(t, b.DeleteKey(ctx, "", "laptop"), berth.ENotFound, "there is no key named laptop")
 }
 
 func contractProjectFile(t *testing.T, b berth.Service) {

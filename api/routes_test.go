@@ -186,7 +186,7 @@ func TestNoRouteAnswersNobody(t *testing.T) {
 func TestEveryRouteHidesWhatIsForeign(t *testing.T) {
 	s := newServer(t)
 	d, build, token := s.somebodysProject(t)
-	foreign := map[string]string{"project": "shop", "deployment": d.Slug, "element": "web", "volume": "data", "build": string(build), "token": string(token), "package": "cobol", "mail": "mmmmmmmmmm", "domain": "shop.example.com"}
+	foreign := map[string]string{"project": "shop", "deployment": d.Slug, "element": "web", "volume": "data", "build": string(build), "token": string(token), "package": "cobol", "mail": "mmmmmmmmmm", "domain": "shop.example.com", "key": "laptop"}
 	mallory, secret := s.person(t, "mallory", berth.RoleNone)
 	before := s.snapshot(t, d)
 	walked := 0
@@ -230,12 +230,12 @@ func TestEveryRouteHidesWhatIsForeign(t *testing.T) {
 func TestViewerMayOnlyRead(t *testing.T) {
 	s := newServer(t)
 	d, build, token := s.somebodysProject(t)
-	foreign := map[string]string{"project": "shop", "deployment": d.Slug, "element": "web", "volume": "data", "build": string(build), "token": string(token), "package": "nodejs", "mail": "mmmmmmmmmm", "domain": "shop.example.com"}
+	foreign := map[string]string{"project": "shop", "deployment": d.Slug, "element": "web", "volume": "data", "build": string(build), "token": string(token), "package": "nodejs", "mail": "mmmmmmmmmm", "domain": "shop.example.com", "key": "laptop"}
 	viewer, secret := s.person(t, "vera", berth.RoleNone)
 	s.member(t, viewer.Person, d, berth.RoleViewer)
 	before := s.snapshot(t, d)
 	for _, r := range routes(t, s, func(p string) string { return foreign[p] }) {
-		if !r.foreign || strings.Contains(r.path, "/tokens/") || strings.HasSuffix(r.path, "/exec") || strings.HasSuffix(r.path, "/plan") {
+		if !r.foreign || strings.Contains(r.path, "/tokens/") || strings.Contains(r.path, "/keys/") || strings.HasSuffix(r.path, "/exec") || strings.HasSuffix(r.path, "/plan") {
 			continue // a production deployment has no plan
 		}
 		got := s.do(t, r, secret)

@@ -15,6 +15,8 @@ const (
 	MetricsRead    Verb = "read the server's metrics"
 	TokenManage    Verb = "manage one's own tokens"
 	PersonLogin    Verb = "make login links for others"
+	KeyManage      Verb = "manage one's own SSH keys"
+	PersonKeys     Verb = "manage SSH keys of others"
 	ProjectCreate  Verb = "create projects"
 	RegistryRead   Verb = "read logins to registries"
 	RegistryManage Verb = "manage logins to registries"
@@ -69,6 +71,8 @@ var leastRole = map[Verb]berth.Role{
 	MetricsRead:    berth.RoleOwner, // it names every host of everybody
 	TokenManage:    berth.RoleNone,
 	PersonLogin:    berth.RoleOwner,
+	KeyManage:      berth.RoleNone,
+	PersonKeys:     berth.RoleOwner,
 	ProjectCreate:  berth.RoleDeveloper,
 	RegistryRead:   berth.RoleDeveloper,
 	RegistryManage: berth.RoleOwner,

@@ -135,6 +135,7 @@ var (
 	_ berth.HostService        = (*Service)(nil)
 	_ berth.HookService        = (*Service)(nil)
 	_ berth.DeployHookService  = (*Service)(nil)
+	_ berth.KeyService         = (*Service)(nil)
 )
 
 // view reads in one snapshot; nobody reads nothing.

@@ -118,6 +118,13 @@ type Tx interface {
 	Tokens(person berth.ID) ([]berth.Token, error)
 	DeleteToken(person, id berth.ID) error
 
+	CreateSSHKey(k berth.SSHKey) error
+	SSHKeys(person berth.ID) ([]berth.SSHKey, error)
+	// SSHKey finds a key, whosever it is, by its fingerprint.
+	SSHKey(fingerprint string) (k berth.SSHKey, p berth.Person, ok bool, err error)
+	TouchSSHKey(id berth.ID) error
+	DeleteSSHKey(person berth.ID, name string) (berth.SSHKey, error)
+
 	PutRegistry(r berth.Registry, sealed []byte) error
 	Registries() ([]berth.Registry, error)
 	DeleteRegistry(host string) error
