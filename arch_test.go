@@ -134,6 +134,7 @@ var fences = []struct {
 	{"github.com/spf13/cobra", []string{"cmd/berth"}, "flags end at the command line"},
 	{"github.com/vishvananda/netns", []string{"docker"}, "who dials asks the engine"},
 	{"go.uber.org/zap", []string{"certs"}, "we log with slog; certmagic wants a logger of this kind to be quiet"},
+	{"golang.org/x/crypto/argon2", []string{"control"}, "persons' passwords are hashed in one place, one at a time"},
 	{"golang.org/x/crypto/ssh", []string{"sshd", "forge"}, "only the SSH gateway speaks SSH; forge encodes keys for the OpenSSH client"},
 	{"helm.sh/helm", []string{"chart"}, "charts are rendered in one place"},
 	{"k8s.io/api/", []string{"chart", "engine", "docker", "kube"}, "Kubernetes objects stay between charts and engines; above pass F0 values and masked text"},

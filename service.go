@@ -16,6 +16,8 @@ import (
 // Every method may return EUnauthenticated, EForbidden and ENotFound.
 type Service interface {
 	ServerService
+	PeopleService
+	LoginService
 	ProjectService
 	SourceService
 	RegistryService
@@ -46,13 +48,47 @@ type ServerService interface {
 	Metrics(ctx context.Context) (string, error)
 	// CreateLoginLink makes a one-time link for a person (empty: the caller), valid for 15 minutes.
 	CreateLoginLink(ctx context.Context, person string) (LoginLink, error)
-	// CreateToken makes an API token of the caller; the secret is shown this once.
-	CreateToken(ctx context.Context, name string, ttl time.Duration) (Token, Secret, error)
+	// CreateToken makes an API token of the caller; the secret is shown this once. A token with a role cannot
+	// make others, nor change anything else that lets its person in.
+	CreateToken(ctx context.Context, t NewToken) (Token, Secret, error)
 	Tokens(ctx context.Context) ([]Token, error)
 	DeleteToken(ctx context.Context, id ID) error
 	// Packages lists the built-in catalogue.
 	Packages(ctx context.Context) ([]PackageInfo, error)
 	Package(ctx context.Context, name string) (PackageInfo, error)
+}
+
+// PeopleService is about who may do what. Only owners invite and change roles, so that nobody gives more than they
+// have. What a person's removal, or the end of a role, takes away ends at once: tokens, logins, and what streams.
+type PeopleService interface {
+	// Persons lists everybody, by name.
+	Persons(ctx context.Context) ([]PersonInfo, error)
+	// InvitePerson makes a person, with a role on the server or on one project, and a link that lets them in once
+	// within a day. For who has not come yet it makes a new link in place of the one before.
+	InvitePerson(ctx context.Context, in Invitation) (LoginLink, error)
+	// SetPersonRole gives a person a role on the server; RoleNone leaves their memberships only. EConflict where
+	// the server would be left without an owner.
+	SetPersonRole(ctx context.Context, name string, role Role) (Person, error)
+	// RemovePerson is EConflict for the last owner.
+	RemovePerson(ctx context.Context, name string) error
+
+	// Members lists who may see a project, by name: by a membership, or by a role on the server.
+	Members(ctx context.Context, project string) ([]Member, error)
+	// PutMember gives a person a role on a project, in place of the one before.
+	PutMember(ctx context.Context, project, person string, role Role) (Member, error)
+	DeleteMember(ctx context.Context, project, person string) error
+}
+
+// LoginService is about how the caller comes in with a browser.
+type LoginService interface {
+	// Logins lists the caller's logins, the one used last first.
+	Logins(ctx context.Context) ([]Login, error)
+	DeleteLogin(ctx context.Context, id ID) error
+	// DeleteOtherLogins ends all but the one that asks.
+	DeleteOtherLogins(ctx context.Context) error
+	// ChangePassword needs the password before, unless there is none, and ends all logins but the one that asks.
+	// A login link is the other way: it lets its person choose a new one.
+	ChangePassword(ctx context.Context, before, password Secret) error
 }
 
 // ProjectService is about projects and their sources.
@@ -142,10 +178,13 @@ type StreamService interface {
 
 // Whoami says who is asking whom.
 type Whoami struct {
-	Person     string `json:"person"`
-	Role       Role   `json:"role,omitempty"`
-	ServerURL  string `json:"serverUrl"`
-	ConsoleURL string `json:"consoleUrl"`
+	Person string `json:"person"`
+	Role   Role   `json:"role,omitempty"`
+	// Limit is the most that the token lets its person do; empty: all that the person may.
+	Limit       Role          `json:"limit,omitempty"`
+	Memberships []ProjectRole `json:"memberships,omitempty"`
+	ServerURL   string        `json:"serverUrl"`
+	ConsoleURL  string        `json:"consoleUrl"`
 	// Address is the server's own, for whoever asks on its machine: the names need not lead there.
 	Address string `json:"address,omitempty"`
 	Version string `json:"version"`

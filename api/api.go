@@ -24,7 +24,8 @@ type Config struct {
 	// Authenticate says whose token this is; EUnauthenticated when nobody's.
 	Authenticate func(ctx context.Context, token berth.Secret) (berth.Caller, error)
 	// Login exchanges the secret of a login link for a token.
-	Login func(ctx context.Context, link berth.Secret) (berth.Token, berth.Secret, error)
+	// Behind the error of who tries too often is berth.ErrTooOften.
+	Login func(ctx context.Context, link berth.Secret, client berth.LoginClient) (berth.Token, berth.Secret, error)
 	// Machine is the caller behind the Unix socket.
 	Machine func(ctx context.Context) (berth.Caller, error)
 	// OwnerUIDs may use the Unix socket besides root.
@@ -70,6 +71,8 @@ func New(c Config) http.Handler {
 	config.Security = []map[string][]string{{"token": {}}}
 	a.huma = humago.New(a.mux, config)
 	a.serverRoutes()
+	a.peopleRoutes()
+	a.loginRoutes()
 	a.projectRoutes()
 	a.sourceRoutes()
 	a.registryRoutes()

@@ -21,7 +21,7 @@ func TestContract(t *testing.T) {
 	doors := map[string]func(*testing.T, *server) berth.Service{
 		"direct": func(_ *testing.T, s *server) berth.Service { return s.as(s.owner) },
 		"tls": func(t *testing.T, s *server) berth.Service {
-			_, token, err := s.control.As(s.owner).CreateToken(t.Context(), "contract", time.Hour)
+			_, token, err := s.control.As(s.owner).CreateToken(t.Context(), berth.NewToken{Name: "contract", TTL: time.Hour})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,6 +64,7 @@ func contract(t *testing.T, s *server, b berth.Service) {
 	contractStorage(t, s, b, d)
 	contractLive(t, b, d)
 	contractTokens(t, b)
+	contractPeople(t, s, b, d)
 	contractRegistries(t, b)
 	contractKeys(t, b)
 
@@ -327,7 +328,7 @@ func contractStreams(t *testing.T, b berth.Service, d berth.Deployment) {
 
 func contractTokens(t *testing.T, b berth.Service) {
 	ctx := t.Context()
-	token, secret, err := b.CreateToken(ctx, "ci", time.Hour)
+	token, secret, err := b.CreateToken(ctx, berth.NewToken{Name: "ci", TTL: time.Hour})
 	if err != nil || !strings.HasPrefix(secret.Reveal(), "berth_") {
 		t.Fatalf("token %q, %v", secret.Reveal(), err)
 	}

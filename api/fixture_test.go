@@ -162,7 +162,7 @@ func (s *server) person(t *testing.T, name string, role berth.Role) (berth.Calle
 		t.Fatal(err)
 	}
 	caller := berth.Caller{Person: p.ID, Name: name, Role: role}
-	_, secret, err := s.control.As(caller).CreateToken(t.Context(), "test", time.Hour)
+	_, secret, err := s.control.As(caller).CreateToken(t.Context(), berth.NewToken{Name: "test", TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

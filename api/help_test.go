@@ -50,7 +50,7 @@ func (s *server) somebodysProject(t *testing.T) (d berth.Deployment, build, toke
 	}); err != nil {
 		t.Fatal(err)
 	}
-	created, _, err := owner.CreateToken(ctx, "mine", time.Hour)
+	created, _, err := owner.CreateToken(ctx, berth.NewToken{Name: "mine", TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,9 @@ func problemOf(err error) apiwire.Problem {
 	if e := (*berth.Error)(nil); errors.As(err, &e) && e.Code != berth.EInternal {
 		p.Detail, p.Field = e.Message, e.Field
 	}
+	if errors.Is(err, berth.ErrTooOften) {
+		p.Status, p.Title = http.StatusTooManyRequests, http.StatusText(http.StatusTooManyRequests)
+	}
 	return p
 }
 
@@ -52,6 +55,9 @@ func (a *api) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 func writeProblem(w http.ResponseWriter, p apiwire.Problem) {
 	w.Header().Set("Content-Type", apiwire.ProblemType)
+	if p.Status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "60")
+	}
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p)
 }

@@ -77,7 +77,9 @@ func (a *api) buildLog(w http.ResponseWriter, r *http.Request, s berth.Service) 
 	out := flushing(w)
 	out.flush()
 	if _, err := io.Copy(out, log); err != nil && r.Context().Err() == nil {
-		a.Log.ErrorContext(r.Context(), "build log broke off", "request", requestOf(r.Context()), "error", err)
+		if berth.CodeOf(err) == berth.EInternal {
+			a.Log.ErrorContext(r.Context(), "build log broke off", "request", requestOf(r.Context()), "error", err)
+		}
 		panic(http.ErrAbortHandler) // so that the client sees that this is not the end
 	}
 	return nil

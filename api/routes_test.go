@@ -43,7 +43,8 @@ type schema struct {
 // request is one route with everything made up that it needs.
 type request struct {
 	method, path string
-	foreign      bool // the path names something
+	pattern      string // method and path as they are described
+	foreign      bool   // the path names something
 	body         []byte
 	contentType  string
 }
@@ -61,6 +62,7 @@ func routes(t *testing.T, s *server, name func(parameter string) string) []reque
 	for path, methods := range doc.Paths {
 		for method, described := range methods {
 			r := request{method: strings.ToUpper(method), foreign: pathParameter.MatchString(path)}
+			r.pattern = r.method + " " + strings.TrimPrefix(path, apiwire.Prefix)
 			r.path = pathParameter.ReplaceAllStringFunc(path, func(p string) string { return name(strings.Trim(p, "{}")) })
 			if described.RequestBody != nil {
 				for contentType, content := range described.RequestBody.Content {
@@ -122,7 +124,7 @@ type response struct {
 
 func (s *server) ownerToken(t *testing.T) berth.Secret {
 	t.Helper()
-	_, secret, err := s.control.As(s.owner).CreateToken(t.Context(), "walk", 0)
+	_, secret, err := s.control.As(s.owner).CreateToken(t.Context(), berth.NewToken{Name: "walk"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,10 +185,24 @@ func TestNoRouteAnswersNobody(t *testing.T) {
 	}
 }
 
+// somebodys names what somebodysProject makes, by the parameter of a path.
+func somebodys(d berth.Deployment, build, token berth.ID) map[string]string {
+	return map[string]string{
+		"project": "shop", "deployment": d.Slug, "element": "web", "volume": "data", "build": string(build), "token": string(token),
+		"package": "nodejs", "mail": "mmmmmmmmmm", "domain": "shop.example.com", "person": "ada", "login": "aaaaaaaaaa", "key": "laptop",
+	}
+}
+
+// personal tells routes to what no role on a project counts for.
+func personal(r request) bool {
+	return strings.Contains(r.path, "/tokens/") || strings.Contains(r.path, "/keys/") || strings.Contains(r.path, "/logins/") || strings.Contains(r.path, "/persons/")
+}
+
 func TestEveryRouteHidesWhatIsForeign(t *testing.T) {
 	s := newServer(t)
 	d, build, token := s.somebodysProject(t)
-	foreign := map[string]string{"project": "shop", "deployment": d.Slug, "element": "web", "volume": "data", "build": string(build), "token": string(token), "package": "cobol", "mail": "mmmmmmmmmm", "domain": "shop.example.com", "key": "laptop"}
+	foreign := somebodys(d, build, token)
+	foreign["package"] = "cobol"
 	mallory, secret := s.person(t, "mallory", berth.RoleNone)
 	before := s.snapshot(t, d)
 	walked := 0
@@ -230,12 +246,12 @@ func TestEveryRouteHidesWhatIsForeign(t *testing.T) {
 func TestViewerMayOnlyRead(t *testing.T) {
 	s := newServer(t)
 	d, build, token := s.somebodysProject(t)
-	foreign := map[string]string{"project": "shop", "deployment": d.Slug, "element": "web", "volume": "data", "build": string(build), "token": string(token), "package": "nodejs", "mail": "mmmmmmmmmm", "domain": "shop.example.com", "key": "laptop"}
+	foreign := somebodys(d, build, token)
 	viewer, secret := s.person(t, "vera", berth.RoleNone)
 	s.member(t, viewer.Person, d, berth.RoleViewer)
 	before := s.snapshot(t, d)
 	for _, r := range routes(t, s, func(p string) string { return foreign[p] }) {
-		if !r.foreign || strings.Contains(r.path, "/tokens/") || strings.Contains(r.path, "/keys/") || strings.HasSuffix(r.path, "/exec") || strings.HasSuffix(r.path, "/plan") {
+		if !r.foreign || personal(r) || strings.HasSuffix(r.path, "/exec") || strings.HasSuffix(r.path, "/plan") {
 			continue // a production deployment has no plan
 		}
 		got := s.do(t, r, secret)

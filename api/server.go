@@ -32,8 +32,7 @@ func (a *api) serverRoutes() {
 
 	call(a, created(route("create-login-link", "POST", "/login-links", "Make a one-time login link")), usual,
 		func(ctx context.Context, s berth.Service, in *struct{ Body apiwire.NewLoginLink }) (apiwire.LoginLink, error) {
-			l, err := s.CreateLoginLink(ctx, in.Body.Person)
-			return apiwire.LoginLink{URL: l.URL.Reveal(), Person: l.Person, ExpiresAt: l.ExpiresAt, Install: l.Install}, err
+			return shownLink(s.CreateLoginLink(ctx, in.Body.Person))
 		})
 
 	call(a, route("list-tokens", "GET", "/tokens", "The caller's API tokens"), usual,
@@ -43,7 +42,7 @@ func (a *api) serverRoutes() {
 
 	call(a, created(route("create-token", "POST", "/tokens", "Make an API token of the caller")), usual,
 		func(ctx context.Context, s berth.Service, in *struct{ Body apiwire.NewToken }) (apiwire.CreatedToken, error) {
-			t, secret, err := s.CreateToken(ctx, in.Body.Name, time.Duration(in.Body.TTLSeconds)*time.Second)
+			t, secret, err := s.CreateToken(ctx, berth.NewToken{Name: in.Body.Name, Role: in.Body.Role, TTL: time.Duration(in.Body.TTLSeconds) * time.Second})
 			return apiwire.CreatedToken{Token: t, Secret: secret.Reveal()}, err
 		})
 
@@ -65,6 +64,11 @@ func (a *api) serverRoutes() {
 		}) (berth.PackageInfo, error) {
 			return s.Package(ctx, in.Package)
 		})
+}
+
+// shownLink is a link with its secret.
+func shownLink(l berth.LoginLink, err error) (apiwire.LoginLink, error) {
+	return apiwire.LoginLink{URL: l.URL.Reveal(), Person: l.Person, ExpiresAt: l.ExpiresAt, Install: l.Install}, err
 }
 
 func created(op huma.Operation) huma.Operation {

@@ -93,6 +93,8 @@ type Login struct {
 type NewToken struct {
 	Name       string `json:"name" example:"ci"`
 	TTLSeconds int64  `json:"ttlSeconds,omitempty" doc:"At most a year; 0: 90 days"`
+
+	Role berth.Role `json:"role,omitempty" doc:"The most that it lets its person do: viewer, developer or owner; empty: all that the person may"`
 }
 
 // CreatedToken is a token with its secret, shown once.

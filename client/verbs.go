@@ -32,15 +32,19 @@ func (c *Client) Metrics(ctx context.Context) (string, error) { return c.text(ct
 
 // CreateLoginLink makes a one-time link for a person.
 func (c *Client) CreateLoginLink(ctx context.Context, person string) (berth.LoginLink, error) {
+	return c.makeLink(ctx, at("login-links"), apiwire.NewLoginLink{Person: person})
+}
+
+func (c *Client) makeLink(ctx context.Context, path string, in any) (berth.LoginLink, error) {
 	var l apiwire.LoginLink
-	err := c.call(ctx, post, at("login-links"), nil, apiwire.NewLoginLink{Person: person}, &l)
+	err := c.call(ctx, post, path, nil, in, &l)
 	return berth.LoginLink{URL: berth.NewSecret(l.URL), Person: l.Person, ExpiresAt: l.ExpiresAt, Install: l.Install}, err
 }
 
 // CreateToken makes an API token of the caller.
-func (c *Client) CreateToken(ctx context.Context, name string, ttl time.Duration) (berth.Token, berth.Secret, error) {
+func (c *Client) CreateToken(ctx context.Context, n berth.NewToken) (berth.Token, berth.Secret, error) {
 	var t apiwire.CreatedToken
-	err := c.call(ctx, post, at("tokens"), nil, apiwire.NewToken{Name: name, TTLSeconds: int64(ttl / time.Second)}, &t)
+	err := c.call(ctx, post, at("tokens"), nil, apiwire.NewToken{Name: n.Name, Role: n.Role, TTLSeconds: int64(n.TTL / time.Second)}, &t)
 	return t.Token, berth.NewSecret(t.Secret), err
 }
 

@@ -11,12 +11,20 @@ type Verb string
 
 // The verbs on the server itself.
 const (
-	ServerRead     Verb = "read the server"
 	MetricsRead    Verb = "read the server's metrics"
+	TokenRead      Verb = "read one's own tokens"
 	TokenManage    Verb = "manage one's own tokens"
+	LoginLinkMake  Verb = "make login links for oneself"
+	LoginRead      Verb = "read one's own logins"
+	LoginManage    Verb = "manage one's own logins"
+	PasswordChange Verb = "change one's own password"
 	PersonLogin    Verb = "make login links for others"
 	KeyManage      Verb = "manage one's own SSH keys"
 	PersonKeys     Verb = "manage SSH keys of others"
+	PersonRead     Verb = "read who is on the server"
+	PersonInvite   Verb = "invite persons to the server"
+	PersonChange   Verb = "change persons' roles"
+	PersonRemove   Verb = "remove persons"
 	ProjectCreate  Verb = "create projects"
 	RegistryRead   Verb = "read logins to registries"
 	RegistryManage Verb = "manage logins to registries"
@@ -28,6 +36,8 @@ const (
 // The verbs on a project and on what belongs to it.
 const (
 	ProjectRead       Verb = "read the project"
+	MemberRead        Verb = "read who is in the project"
+	MemberChange      Verb = "change who is in the project"
 	RepositoryRead    Verb = "read the repository"
 	RepositoryPush    Verb = "push to the repository"
 	BranchProtect     Verb = "protect branches"
@@ -67,12 +77,20 @@ const (
 
 // leastRole is the one table of who may do what: a verb that is missing here is nobody's.
 var leastRole = map[Verb]berth.Role{
-	ServerRead:     berth.RoleNone,
 	MetricsRead:    berth.RoleOwner, // it names every host of everybody
+	TokenRead:      berth.RoleNone,
 	TokenManage:    berth.RoleNone,
+	LoginLinkMake:  berth.RoleNone,
+	LoginRead:      berth.RoleNone,
+	LoginManage:    berth.RoleNone,
+	PasswordChange: berth.RoleNone,
 	PersonLogin:    berth.RoleOwner,
 	KeyManage:      berth.RoleNone,
 	PersonKeys:     berth.RoleOwner,
+	PersonRead:     berth.RoleViewer,
+	PersonInvite:   berth.RoleOwner,
+	PersonChange:   berth.RoleOwner,
+	PersonRemove:   berth.RoleOwner,
 	ProjectCreate:  berth.RoleDeveloper,
 	RegistryRead:   berth.RoleDeveloper,
 	RegistryManage: berth.RoleOwner,
@@ -81,6 +99,8 @@ var leastRole = map[Verb]berth.Role{
 	StorageChange:  berth.RoleOwner,
 
 	ProjectRead:       berth.RoleViewer,
+	MemberRead:        berth.RoleViewer,
+	MemberChange:      berth.RoleOwner,
 	RepositoryRead:    berth.RoleViewer,
 	RepositoryPush:    berth.RoleDeveloper,
 	BranchProtect:     berth.RoleOwner,
@@ -118,12 +138,18 @@ var leastRole = map[Verb]berth.Role{
 	StreamExec:        berth.RoleDeveloper,
 }
 
+// unlimited are the verbs that a token with a role is refused whatever its role is: they make what has no limit.
+var unlimited = map[Verb]bool{TokenManage: true, LoginLinkMake: true, LoginManage: true, PasswordChange: true, KeyManage: true}
+
 // authorise is the one place that decides whether a person may do something to a project, or with
 // project "" to the server. What the person may not even see is for the store's scope to hide.
 func authorise(tx Tx, caller berth.Caller, verb Verb, project berth.ID) error {
 	least, listed := leastRole[verb]
 	if caller.Person == "" {
 		return berth.Errorf(berth.EUnauthenticated, "nobody is logged in")
+	}
+	if caller.Limit != berth.RoleNone && unlimited[verb] {
+		return berth.Errorf(berth.EForbidden, "a token with the role %s cannot %s: use a login, or a token without a role", caller.Limit, verb)
 	}
 	role, err := roleOn(tx, caller, project)
 	if err != nil {
@@ -135,16 +161,19 @@ func authorise(tx Tx, caller berth.Caller, verb Verb, project berth.ID) error {
 	return nil
 }
 
-// roleOn is the greater of the caller's role on the server and on the project.
+// roleOn is the greater of the caller's role on the server and on the project, up to the limit of their token.
 func roleOn(tx Tx, caller berth.Caller, project berth.ID) (berth.Role, error) {
-	if project == "" {
-		return caller.Role, nil
+	role := caller.Role
+	if project != "" {
+		member, err := tx.RoleOn(caller.Person, project)
+		if err != nil {
+			return berth.RoleNone, err
+		}
+		if !role.Includes(member) {
+			role = member
+		}
 	}
-	member, err := tx.RoleOn(caller.Person, project)
-	if err != nil || caller.Role.Includes(member) {
-		return caller.Role, err
-	}
-	return member, nil
+	return caller.Limited(role), nil
 }
 
 // RoleOn is the caller's role on a project, for who shows what may be asked for. ENotFound where it may not be seen.
@@ -206,10 +235,51 @@ func (c *Control) MayExec(ctx context.Context, caller berth.Caller, ref string) 
 }
 
 func (c *Control) may(ctx context.Context, caller berth.Caller, verb Verb, ref string) (d berth.Deployment, err error) {
-	s := c.As(caller)
-	err = s.view(ctx, func(tx Tx) error {
-		d, err = s.deployment(tx, verb, ref)
+	err = c.As(caller).view(ctx, func(tx Tx) error {
+		d, err = c.allowed(tx, caller, verb, ref)
 		return err
 	})
 	return d, err
+}
+
+// allowed finds a deployment for a caller as they are now.
+func (c *Control) allowed(tx Tx, caller berth.Caller, verb Verb, ref string) (berth.Deployment, error) {
+	now, err := c.current(tx, caller)
+	if err != nil {
+		return berth.Deployment{}, err
+	}
+	return c.As(now).deployment(tx, verb, ref)
+}
+
+// Current is the caller as they are now: their role may have changed since they were asked who they are, and with
+// their person, token or login gone they are nobody (EUnauthenticated). What lasts asks again and again.
+func (c *Control) Current(ctx context.Context, caller berth.Caller) (now berth.Caller, err error) {
+	err = c.As(caller).view(ctx, func(tx Tx) error {
+		now, err = c.current(tx, caller)
+		return err
+	})
+	return now, err
+}
+
+func (c *Control) current(tx Tx, caller berth.Caller) (berth.Caller, error) {
+	ended := berth.Errorf(berth.EUnauthenticated, "%s is no longer logged in", caller.Name)
+	p, err := tx.Person(caller.Person)
+	if berth.CodeOf(err) == berth.ENotFound {
+		return berth.Caller{}, ended
+	}
+	if err != nil {
+		return berth.Caller{}, err
+	}
+	lives, now := true, c.Now()
+	switch {
+	case caller.Token != "":
+		lives, err = tx.TokenLives(caller.Token, now)
+	case caller.Login != "":
+		lives, err = tx.LoginLives(caller.Login, now, now.Add(-loginIdle))
+	}
+	if err == nil && !lives {
+		err = ended
+	}
+	caller.Name, caller.Role = p.Name, p.Role
+	return caller, err
 }

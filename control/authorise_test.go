@@ -4,6 +4,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/berth-dev/berth"
@@ -47,22 +49,56 @@ func TestAuthoriseTable(t *testing.T) {
 
 // TestEveryVerbIsListed reads the constants, so that a new verb cannot be forgotten in the table.
 func TestEveryVerbIsListed(t *testing.T) {
+	if n := len(verbNames(t)); n != len(leastRole) || n < 20 {
+		t.Fatalf("there are %d verbs, and %d in the table", n, len(leastRole))
+	}
+}
+
+// verbNames are the constants of the verbs.
+func verbNames(t *testing.T) (names []string) {
+	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "authorise.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
 	ast.Inspect(file, func(node ast.Node) bool {
 		spec, ok := node.(*ast.ValueSpec)
 		if !ok || spec.Type == nil {
 			return true
 		}
 		if id, ok := spec.Type.(*ast.Ident); ok && id.Name == "Verb" {
-			n++
+			names = append(names, spec.Names[0].Name)
 		}
 		return true
 	})
-	if n != len(leastRole) || n < 20 {
-		t.Fatalf("there are %d verbs, and %d in the table", n, len(leastRole))
+	return names
+}
+
+// TestEveryVerbIsAsked: a row of the table that nothing asks for protects nothing.
+func TestEveryVerbIsAsked(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := map[string]bool{}
+	for _, name := range files {
+		if name == "authorise.go" || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(node ast.Node) bool {
+			if id, ok := node.(*ast.Ident); ok {
+				asked[id.Name] = true
+			}
+			return true
+		})
+	}
+	for _, name := range verbNames(t) {
+		if !asked[name] && name != "StreamRead" && name != "StreamExec" { // which authorise.go asks itself
+			t.Errorf("nothing asks for %s", name)
+		}
 	}
 }

@@ -102,10 +102,18 @@ type Control struct {
 	looks    keylock.Locks[berth.ID] // of a project: at where its branches are, to act upon it
 	hookUses uses
 	lists    lists
+
+	byAddress, byName tries     // of logins
+	passwords         passwords // of persons
 }
 
 // New returns the verbs. It opens nothing.
-func New(c Config) *Control { return &Control{Config: c} }
+func New(c Config) *Control {
+	return &Control{
+		Config: c, passwords: newPasswords(),
+		byAddress: tries{most: triesOfAddress, window: time.Minute}, byName: tries{most: triesOfName, window: nameWindow},
+	}
+}
 
 // As binds the verbs to who asks.
 func (c *Control) As(caller berth.Caller) *Service { return &Service{control: c, caller: caller} }
@@ -118,6 +126,8 @@ type Service struct {
 
 var (
 	_ berth.ServerService      = (*Service)(nil)
+	_ berth.PeopleService      = (*Service)(nil)
+	_ berth.LoginService       = (*Service)(nil)
 	_ berth.ProjectService     = (*Service)(nil)
 	_ berth.SourceService      = (*Service)(nil)
 	_ berth.ProjectFileService = (*Service)(nil)

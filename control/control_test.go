@@ -72,7 +72,7 @@ func TestSecretsAreSealed(t *testing.T) {
 	if got := w.git.tokens[len(w.git.tokens)-1]; got != token {
 		t.Fatalf("git was given %q", got)
 	}
-	created, secret, err := w.owner.CreateToken(ctx, "ci", time.Hour)
+	created, secret, err := w.owner.CreateToken(ctx, berth.NewToken{Name: "ci", TTL: time.Hour})
 	link := must[berth.LoginLink](t)(w.owner.CreateLoginLink(ctx, ""))
 	if err != nil {
 		t.Fatal(err)
@@ -386,7 +386,7 @@ func TestViewFindsAnOldServingRelease(t *testing.T) {
 func TestTokensEnd(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	_, token, err := w.owner.CreateToken(ctx, "ci", time.Hour)
+	_, token, err := w.owner.CreateToken(ctx, berth.NewToken{Name: "ci", TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -400,7 +400,7 @@ func TestTokensEnd(t *testing.T) {
 	_, err = w.Authenticate(ctx, token)
 	mustFail(t, err, berth.EUnauthenticated, "time is over")
 	for _, ttl := range []time.Duration{-1, 366 * 24 * time.Hour} {
-		_, _, err = w.owner.CreateToken(ctx, "ci", ttl)
+		_, _, err = w.owner.CreateToken(ctx, berth.NewToken{Name: "ci", TTL: ttl})
 		mustFail(t, err, berth.EInvalid, "a year")
 	}
 }
@@ -408,22 +408,17 @@ func TestTokensEnd(t *testing.T) {
 func TestLoginLinksEnd(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	secretOf := func(l berth.LoginLink) berth.Secret {
-		_, s, _ := strings.Cut(l.URL.Reveal(), "#")
-		s, _, _ = strings.Cut(s, ".")
-		return berth.NewSecret(s)
-	}
 	first := secretOf(must[berth.LoginLink](t)(w.owner.CreateLoginLink(ctx, "")))
 	late := secretOf(must[berth.LoginLink](t)(w.owner.CreateLoginLink(ctx, "")))
-	_, token, err := w.Login(ctx, first)
+	_, token, err := w.Login(ctx, first, berth.LoginClient{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	must[berth.Caller](t)(w.Authenticate(ctx, token))
-	_, _, err = w.Login(ctx, first)
+	_, _, err = w.Login(ctx, first, berth.LoginClient{})
 	mustFail(t, err, berth.EUnauthenticated, "used already")
 	w.pass(15 * time.Minute)
-	_, _, err = w.Login(ctx, late)
+	_, _, err = w.Login(ctx, late, berth.LoginClient{})
 	mustFail(t, err, berth.EUnauthenticated, "time is over")
 
 	dee := w.person(t, "dee", berth.RoleDeveloper, "", berth.RoleNone)

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -18,8 +19,10 @@ const (
 	claimedKey = "claimed"
 	// linkLife is how long a login link may wait to be used.
 	linkLife = 15 * time.Minute
-	// loginLife is how long a login lasts, and what a token lasts that says nothing.
+	// loginLife is how long a login lasts, whatever it is used for, and what a token lasts that says nothing.
 	loginLife = 90 * 24 * time.Hour
+	// inviteLife is how long an invitation may wait to be accepted.
+	inviteLife = 24 * time.Hour
 	// maxTokenLife keeps tokens from living for ever.
 	maxTokenLife = 365 * 24 * time.Hour
 	// touchEvery is how exactly a token's last use is known: a write per request would be dear.
@@ -51,14 +54,10 @@ func (c *Control) EnsureOwner(ctx context.Context, name string) error {
 // Machine is the caller behind the server's Unix socket: whoever may open it is root or the owner.
 func (c *Control) Machine(ctx context.Context) (caller berth.Caller, err error) {
 	err = c.Store.View(ctx, func(tx Tx) error {
-		id, ok, err := tx.Meta(ownerKey)
-		if err != nil {
-			return err
+		p, ok, err := tx.FirstOwner()
+		if err == nil && !ok {
+			err = fmt.Errorf("find owner: the server has none yet")
 		}
-		if !ok {
-			return fmt.Errorf("find owner: the server has none yet")
-		}
-		p, err := tx.Person(berth.ID(id))
 		caller = callerOf(p)
 		return err
 	})
@@ -87,7 +86,9 @@ func (c *Control) Authenticate(ctx context.Context, token berth.Secret) (berth.C
 	if now.Sub(known.LastUsed) > touchEvery {
 		err = c.Store.Update(ctx, func(tx Tx) error { return tx.TouchToken(known.ID) })
 	}
-	return callerOf(person), err
+	caller := callerOf(person)
+	caller.Token, caller.Limit = known.ID, known.Role
+	return caller, err
 }
 
 // hash is what the store keeps of a secret that a client shows. Both kinds have 128 random bits or
@@ -97,41 +98,38 @@ func hash(secret berth.Secret) []byte {
 	return sum[:]
 }
 
-// Login exchanges the secret of a login link for a token; the link is used up.
-func (c *Control) Login(ctx context.Context, link berth.Secret) (t berth.Token, token berth.Secret, err error) {
+// Login exchanges the secret of a one-time link for a token; the link is used up.
+func (c *Control) Login(ctx context.Context, link berth.Secret, client berth.LoginClient) (t berth.Token, token berth.Secret, err error) {
+	if err := c.mayTry(client); err != nil {
+		return t, token, err
+	}
 	err = c.Store.Update(ctx, func(tx Tx) error {
-		id, err := tx.TakeLoginLink(hash(link), c.Now())
+		p, err := c.enter(tx, link, "")
 		if err != nil {
 			return err
 		}
-		p, err := tx.Person(id)
-		if err != nil {
-			return err
-		}
-		if t, token, err = c.mint(tx, p.ID, "login", loginLife); err != nil {
-			return err
-		}
-		if err := tx.PutMeta(claimedKey, string(p.ID)); err != nil {
-			return err
-		}
-		return tx.AppendEvent(berth.Event{Person: p.Name, Kind: "person.login", Message: p.Name + " logged in with a login link"})
+		t, token, err = c.mint(tx, p.ID, berth.NewToken{Name: "login"})
+		return err
 	})
 	return t, token, err
 }
 
-func (c *Control) mint(tx Tx, person berth.ID, name string, life time.Duration) (berth.Token, berth.Secret, error) {
+func (c *Control) mint(tx Tx, person berth.ID, n berth.NewToken) (berth.Token, berth.Secret, error) {
 	secret := berth.NewSecret(tokenPrefix + rand.Text())
 	now := c.Now().UTC()
-	t := berth.Token{ID: berth.NewID(), Person: person, Name: name, CreatedAt: now, ExpiresAt: now.Add(life)}
+	t := berth.Token{ID: berth.NewID(), Person: person, Name: n.Name, Role: n.Role, CreatedAt: now, ExpiresAt: now.Add(cmp.Or(n.TTL, loginLife))}
 	return t, secret, tx.CreateToken(t, hash(secret))
 }
 
 // Whoami says who is asking whom.
 func (s *Service) Whoami(ctx context.Context) (who berth.Whoami, err error) {
 	c := s.control
-	who = berth.Whoami{Person: s.caller.Name, Role: s.caller.Role, ServerURL: c.ServerURL, ConsoleURL: c.ConsoleURL, Address: c.Address, Version: c.Version}
+	who = berth.Whoami{Person: s.caller.Name, Role: s.caller.Role, Limit: s.caller.Limit, ServerURL: c.ServerURL, ConsoleURL: c.ConsoleURL, Address: c.Address, Version: c.Version}
 	err = s.view(ctx, func(tx Tx) error {
-		_, who.Claimed, err = tx.Meta(claimedKey)
+		if _, who.Claimed, err = tx.Meta(claimedKey); err != nil {
+			return err
+		}
+		who.Memberships, err = tx.MembershipsOf(s.caller.Person)
 		return err
 	})
 	return who, err
@@ -146,23 +144,36 @@ func (s *Service) CA(context.Context) (string, error) {
 }
 
 // CreateLoginLink makes a link that lets a person in once.
-func (s *Service) CreateLoginLink(ctx context.Context, person string) (link berth.LoginLink, err error) {
+func (s *Service) CreateLoginLink(ctx context.Context, person string) (berth.LoginLink, error) {
+	return s.makeLink(ctx, linkLife, func(tx Tx) (berth.Person, error) {
+		p, err := s.linkedPerson(tx, person)
+		if err != nil {
+			return p, err
+		}
+		return p, tx.AppendEvent(berth.Event{Person: s.caller.Name, Kind: "person.linked", Message: "a login link was made for " + p.Name})
+	})
+}
+
+func (s *Service) linkedPerson(tx Tx, name string) (berth.Person, error) {
+	if name == "" || name == s.caller.Name {
+		return berth.Person{ID: s.caller.Person, Name: s.caller.Name}, authorise(tx, s.caller, LoginLinkMake, "")
+	}
+	if err := authorise(tx, s.caller, PersonLogin, ""); err != nil {
+		return berth.Person{}, err
+	}
+	return tx.PersonByName(name)
+}
+
+// makeLink makes a link, within the transaction in which whom finds its person.
+func (s *Service) makeLink(ctx context.Context, life time.Duration, whom func(Tx) (berth.Person, error)) (link berth.LoginLink, err error) {
 	secret := berth.NewSecret(rand.Text())
 	err = s.update(ctx, func(tx Tx) error {
-		p := berth.Person{ID: s.caller.Person, Name: s.caller.Name}
-		if person != "" && person != s.caller.Name {
-			if err := authorise(tx, s.caller, PersonLogin, ""); err != nil {
-				return err
-			}
-			if p, err = tx.PersonByName(person); err != nil {
-				return err
-			}
-		}
-		link.Person, link.ExpiresAt = p.Name, s.control.Now().UTC().Add(linkLife)
-		if err := tx.CreateLoginLink(hash(secret), p.ID, link.ExpiresAt); err != nil {
+		p, err := whom(tx)
+		if err != nil {
 			return err
 		}
-		return tx.AppendEvent(berth.Event{Person: s.caller.Name, Kind: "person.linked", Message: "a login link was made for " + p.Name})
+		link.Person, link.ExpiresAt = p.Name, s.control.Now().UTC().Add(life)
+		return tx.CreateLoginLink(hash(secret), p.ID, link.ExpiresAt)
 	})
 	if err != nil {
 		return berth.LoginLink{}, err
@@ -174,33 +185,40 @@ func (s *Service) CreateLoginLink(ctx context.Context, person string) (link bert
 	return link, nil
 }
 
-// CreateToken makes a token of the caller. A ttl of zero is 90 days.
-func (s *Service) CreateToken(ctx context.Context, name string, ttl time.Duration) (t berth.Token, secret berth.Secret, err error) {
-	if err := berth.ValidateName("name", name); err != nil {
-		return t, secret, err
-	}
-	if ttl == 0 {
-		ttl = loginLife
-	}
-	if ttl < 0 || ttl > maxTokenLife {
-		return t, secret, invalid("ttl", "a token lives for at most a year: make a new one then")
-	}
+// CreateToken makes a token of the caller.
+func (s *Service) CreateToken(ctx context.Context, n berth.NewToken) (t berth.Token, secret berth.Secret, err error) {
 	err = s.update(ctx, func(tx Tx) error {
 		if err := authorise(tx, s.caller, TokenManage, ""); err != nil {
 			return err
 		}
-		if t, secret, err = s.control.mint(tx, s.caller.Person, name, ttl); err != nil {
+		if err := validateToken(n); err != nil {
 			return err
 		}
-		return tx.AppendEvent(berth.Event{Person: s.caller.Name, Kind: "token.created", Message: "a token named " + name + " was made"})
+		if t, secret, err = s.control.mint(tx, s.caller.Person, n); err != nil {
+			return err
+		}
+		return tx.AppendEvent(berth.Event{Person: s.caller.Name, Kind: "token.created", Message: "a token named " + n.Name + " was made"})
 	})
 	return t, secret, err
+}
+
+func validateToken(n berth.NewToken) error {
+	if err := berth.ValidateName("name", n.Name); err != nil {
+		return err
+	}
+	if n.TTL < 0 || n.TTL > maxTokenLife {
+		return invalid("ttl", "a token lives for at most a year: make a new one then")
+	}
+	if n.Role == berth.RoleNone {
+		return nil
+	}
+	return berth.ValidateRole(n.Role)
 }
 
 // Tokens lists the caller's.
 func (s *Service) Tokens(ctx context.Context) (list []berth.Token, err error) {
 	err = s.view(ctx, func(tx Tx) error {
-		if err := authorise(tx, s.caller, TokenManage, ""); err != nil {
+		if err := authorise(tx, s.caller, TokenRead, ""); err != nil {
 			return err
 		}
 		list, err = tx.Tokens(s.caller.Person)

@@ -23,7 +23,7 @@ func TestServerIsClaimedByTheFirstLogin(t *testing.T) {
 	}
 	_, rest, _ := strings.Cut(link.URL.Reveal(), "#")
 	secret, _, _ := strings.Cut(rest, ".")
-	if _, _, err := w.Login(t.Context(), berth.NewSecret(secret)); err != nil {
+	if _, _, err := w.Login(t.Context(), berth.NewSecret(secret), berth.LoginClient{}); err != nil {
 		t.Fatal(err)
 	}
 	if who := must[berth.Whoami](t)(w.owner.Whoami(t.Context())); !who.Claimed {

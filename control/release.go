@@ -214,7 +214,7 @@ func (s *Service) CancelBuild(ctx context.Context, ref string, id berth.ID) erro
 	})
 }
 
-// BuildLog opens a build's log. Closing ctx ends a log that is followed.
+// BuildLog opens a build's log. Closing ctx ends a log that is followed, and so does that its reader may no longer.
 func (s *Service) BuildLog(ctx context.Context, ref string, id berth.ID, follow bool) (io.ReadCloser, error) {
 	var d berth.Deployment
 	err := s.view(ctx, func(tx Tx) (err error) {
@@ -232,6 +232,9 @@ func (s *Service) BuildLog(ctx context.Context, ref string, id berth.ID, follow 
 		open: func() (io.ReadCloser, error) { return s.control.BuildLogs.OpenBuildLog(id) },
 		done: func() (done bool, err error) {
 			err = s.view(ctx, func(tx Tx) error {
+				if _, err := s.control.allowed(tx, s.caller, BuildRead, ref); err != nil {
+					return err
+				}
 				b, err := tx.BuildOf(d.ID, id)
 				done = b.State.Done()
 				return err

@@ -107,13 +107,41 @@ type Tx interface {
 	LatestSecret(id berth.ID) (version int, sealed []byte, err error)
 
 	CreatePerson(p berth.Person) error
+	UpdatePerson(p berth.Person) error
+	DeletePerson(id berth.ID) error
 	Person(id berth.ID) (berth.Person, error)
 	PersonByName(name string) (berth.Person, error)
+	Persons() ([]berth.Person, error)
+	// FirstOwner is the owner of the server who has been a person longest.
+	FirstOwner() (p berth.Person, ok bool, err error)
+	// Password is the hash of a person's password, or nothing.
+	Password(person berth.ID) (hash string, err error)
+	PutPassword(person berth.ID, hash string) error
+
 	RoleOn(person, project berth.ID) (berth.Role, error)
+	PutMembership(m berth.Membership) error
+	DeleteMembership(person, project berth.ID) error
+	Memberships(project berth.ID) ([]berth.Membership, error)
+	MembershipsOf(person berth.ID) ([]berth.ProjectRole, error)
+	AllMemberships() (map[berth.ID][]berth.ProjectRole, error)
+
 	CreateLoginLink(hash []byte, person berth.ID, expires time.Time) error
+	LoginLink(hash []byte, now time.Time) (person berth.ID, expires time.Time, err error)
 	TakeLoginLink(hash []byte, now time.Time) (person berth.ID, err error)
+	DeleteLoginLinks(person berth.ID) error
+
+	// A login lives while it has not expired and was used since a time.
+	CreateLogin(l berth.Login, hash []byte) error
+	LoginByHash(hash []byte, now, since time.Time) (berth.Login, berth.Person, error)
+	LoginLives(id berth.ID, now, since time.Time) (bool, error)
+	TouchLogin(id berth.ID) error
+	Logins(person berth.ID, now, since time.Time) ([]berth.Login, error)
+	DeleteLogin(person, id berth.ID) error
+	DeleteOtherLogins(person, but berth.ID) (ended int64, err error)
+
 	CreateToken(t berth.Token, hash []byte) error
 	TokenByHash(hash []byte, now time.Time) (berth.Token, berth.Person, error)
+	TokenLives(id berth.ID, now time.Time) (bool, error)
 	TouchToken(id berth.ID) error
 	Tokens(person berth.ID) ([]berth.Token, error)
 	DeleteToken(person, id berth.ID) error

@@ -18,10 +18,11 @@ func (s *Service) Exec(ctx context.Context, ref string, x berth.Exec) (int, erro
 	if len(x.Command) == 0 || x.Command[0] == "" {
 		return 0, &berth.Error{Code: berth.EInvalid, Field: "command", Message: "say which command to run, after --"}
 	}
-	d, err := s.sessions.Access.MayExec(ctx, s.caller, ref)
+	ctx, d, end, err := s.allowed(ctx, s.sessions.Access.MayExec, ref)
 	if err != nil {
 		return 0, err
 	}
+	defer end()
 	instance, err := s.choose(ctx, d, x.Element)
 	if err != nil {
 		return 0, err
@@ -37,6 +38,9 @@ func (s *Service) Exec(ctx context.Context, ref string, x berth.Exec) (int, erro
 		Instance: instance.ID, Command: x.Command, TTY: x.TTY, Width: x.Width, Height: x.Height,
 		Stdin: x.Stdin, Stdout: x.Stdout, Stderr: x.Stderr, Resize: x.Resize,
 	})
+	if err := revoked(ctx); err != nil {
+		return 0, err
+	}
 	return code, explain(err, d, instance)
 }
 

@@ -9,32 +9,16 @@ import (
 
 // Logs yields what the containers of a deployment wrote.
 func (s *Service) Logs(ctx context.Context, ref string, q berth.LogQuery) iter.Seq2[berth.LogLine, error] {
-	return func(yield func(berth.LogLine, error) bool) {
-		d, err := s.sessions.Access.MayRead(ctx, s.caller, ref)
-		if err == nil {
-			err = s.elementKnown(ctx, d, q.Element)
-		}
-		if err != nil {
-			yield(berth.LogLine{}, err)
-			return
-		}
-		s.sessions.Logs.Read(ctx, d.ID, q)(yield)
-	}
+	return watch(ctx, s, ref, q.Element, func(ctx context.Context, id berth.ID) iter.Seq2[berth.LogLine, error] {
+		return s.sessions.Logs.Read(ctx, id, q)
+	})
 }
 
 // Requests yields what the hosts of a deployment were asked.
 func (s *Service) Requests(ctx context.Context, ref string, q berth.LogQuery) iter.Seq2[berth.Request, error] {
-	return func(yield func(berth.Request, error) bool) {
-		d, err := s.sessions.Access.MayRead(ctx, s.caller, ref)
-		if err == nil {
-			err = s.elementKnown(ctx, d, q.Element)
-		}
-		if err != nil {
-			yield(berth.Request{}, err)
-			return
-		}
-		s.sessions.Requests.Read(ctx, d.ID, q)(yield)
-	}
+	return watch(ctx, s, ref, q.Element, func(ctx context.Context, id berth.ID) iter.Seq2[berth.Request, error] {
+		return s.sessions.Requests.Read(ctx, id, q)
+	})
 }
 
 // elementKnown refuses an element that the deployment does not have; before anything was seen of it, all are let through.

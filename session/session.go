@@ -14,7 +14,10 @@ import (
 )
 
 // Access decides what a caller may do, and finds the deployment meant. What the caller may not see is ENotFound.
+// With their person, token or login gone, a caller is EUnauthenticated, whoever they were before.
 type Access interface {
+	// Current is the caller with the role that they have now.
+	Current(ctx context.Context, caller berth.Caller) (berth.Caller, error)
 	MayRead(ctx context.Context, caller berth.Caller, ref string) (berth.Deployment, error)
 	MayExec(ctx context.Context, caller berth.Caller, ref string) (berth.Deployment, error)
 }

@@ -503,3 +503,44 @@ func TestDeleteTakesEverythingButEvents(t *testing.T) {
 		t.Error("a deleted project's file is left")
 	}
 }
+
+func TestLoginsComeBackAndAreBounded(t *testing.T) {
+	s := open(t)
+	_, _, ada := world(t, s)
+	l := filled[berth.Login](t)
+	l.Person, l.ExpiresAt, l.Current = ada.ID, noon.Add(time.Hour), false
+	update(t, s, func(tx *Tx) error { return tx.CreateLogin(l, []byte("hash")) })
+	view(t, s, func(tx *Tx) error {
+		got, person, err := tx.LoginByHash([]byte("hash"), noon, noon.Add(-time.Minute))
+		same(t, got, l)
+		same(t, person, get(t, s, func(tx *Tx) (berth.Person, error) { return tx.Person(ada.ID) }))
+		for name, at := range map[string][2]time.Time{"expired": {l.ExpiresAt, noon.Add(-time.Minute)}, "idle": {noon, noon}} {
+			_, _, ended := tx.LoginByHash([]byte("hash"), at[0], at[1])
+			wantCode(t, ended, berth.EUnauthenticated)
+			if lives, err := tx.LoginLives(l.ID, at[0], at[1]); lives || err != nil {
+				t.Errorf("%s: %v, %v", name, lives, err)
+			}
+		}
+		return err
+	})
+	update(t, s, func(tx *Tx) error {
+		for i := range 2 * maxLogins {
+			more := l
+			more.ID, more.LastUsed = berth.NewID(), noon.Add(time.Duration(i+1)*time.Second)
+			if err := tx.CreateLogin(more, []byte(more.ID)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	list := get(t, s, func(tx *Tx) ([]berth.Login, error) { return tx.Logins(ada.ID, noon, noon.Add(-time.Minute)) })
+	if len(list) != maxLogins || !list[0].LastUsed.Equal(noon.Add(2*maxLogins*time.Second)) {
+		t.Errorf("%d logins, the newest used at %v", len(list), list[0].LastUsed)
+	}
+	update(t, s, func(tx *Tx) error { return tx.DeletePerson(ada.ID) })
+	if left := get(t, s, func(tx *Tx) (int, error) {
+		return must(tx, "count", nil, scanValue[int], `SELECT count(*) FROM logins`)
+	}); left != 0 {
+		t.Errorf("%d logins of a removed person are left", left)
+	}
+}

@@ -27,7 +27,7 @@ func (tx *Tx) SSHKeys(person berth.ID) ([]berth.SSHKey, error) {
 // SSHKey finds a key by its fingerprint, and whose it is; ok is false for nobody's.
 func (tx *Tx) SSHKey(fingerprint string) (k berth.SSHKey, p berth.Person, ok bool, err error) {
 	k, ok, err = one(tx, "read SSH key", func(r row) (k berth.SSHKey, err error) {
-		err = r.Scan(append(sshKeyInto(&k), &p.ID, &p.Name, &p.Role, stampInto{&p.CreatedAt})...)
+		err = r.Scan(append(sshKeyInto(&k), personInto(&p)...)...)
 		return k, err
 	}, `SELECT `+sshKeyColumns+`, `+personColumns+` FROM ssh_keys k JOIN persons p ON p.id = k.person WHERE k.fingerprint = ?`, fingerprint)
 	return k, p, ok, err

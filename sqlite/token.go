@@ -6,10 +6,10 @@ import (
 	"github.com/berth-dev/berth"
 )
 
-const tokenColumns = `t.id, t.person, t.name, t.created_at, t.expires_at, t.last_used`
+const tokenColumns = `t.id, t.person, t.name, t.role, t.created_at, t.expires_at, t.last_used`
 
 func tokenInto(t *berth.Token) []any {
-	return []any{&t.ID, &t.Person, &t.Name, stampInto{&t.CreatedAt}, stampInto{&t.ExpiresAt}, stampInto{&t.LastUsed}}
+	return []any{&t.ID, &t.Person, &t.Name, &t.Role, stampInto{&t.CreatedAt}, stampInto{&t.ExpiresAt}, stampInto{&t.LastUsed}}
 }
 
 // CreateLoginLink stores the hash of a link that lets a person in once.
@@ -24,9 +24,26 @@ func (tx *Tx) TakeLoginLink(hash []byte, now time.Time) (person berth.ID, err er
 	if _, err := tx.write("expire login links", "", `DELETE FROM login_links WHERE expires_at <= ?`, stamp(now)); err != nil {
 		return "", err
 	}
-	return must(tx, "take login link",
-		berth.Errorf(berth.EUnauthenticated, "this login link was used already, or its time is over: make a new one with berth login-link"),
-		scanValue[berth.ID], `DELETE FROM login_links WHERE hash = ? RETURNING person`, hash)
+	return must(tx, "take login link", usedLink(), scanValue[berth.ID], `DELETE FROM login_links WHERE hash = ? RETURNING person`, hash)
+}
+
+// LoginLink returns whom a link lets in, and until when, without using it up.
+func (tx *Tx) LoginLink(hash []byte, now time.Time) (person berth.ID, expires time.Time, err error) {
+	person, err = must(tx, "read login link", usedLink(), func(r row) (id berth.ID, err error) {
+		err = r.Scan(&id, stampInto{&expires})
+		return id, err
+	}, `SELECT person, expires_at FROM login_links WHERE hash = ? AND expires_at > ?`, hash, stamp(now))
+	return person, expires, err
+}
+
+// DeleteLoginLinks ends all links that let a person in.
+func (tx *Tx) DeleteLoginLinks(person berth.ID) error {
+	_, err := tx.write("delete login links", "", `DELETE FROM login_links WHERE person = ?`, person)
+	return err
+}
+
+func usedLink() error {
+	return berth.Errorf(berth.EUnauthenticated, "this login link was used already, or its time is over: make a new one with berth login-link")
 }
 
 // CreateToken stores an API token with the hash of its secret.
@@ -35,8 +52,8 @@ func (tx *Tx) CreateToken(t berth.Token, hash []byte) error {
 		t.CreatedAt = tx.now
 	}
 	_, err := tx.write("create token", "the person is gone, or the token exists",
-		`INSERT INTO tokens (id, person, name, hash, created_at, expires_at, last_used) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		t.ID, t.Person, t.Name, hash, stamp(t.CreatedAt), stamp(t.ExpiresAt), stamp(t.LastUsed))
+		`INSERT INTO tokens (id, person, name, role, hash, created_at, expires_at, last_used) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		t.ID, t.Person, t.Name, t.Role, hash, stamp(t.CreatedAt), stamp(t.ExpiresAt), stamp(t.LastUsed))
 	return err
 }
 
@@ -50,11 +67,17 @@ func (tx *Tx) TokenByHash(hash []byte, now time.Time) (berth.Token, berth.Person
 	found, err := must(tx, "read token",
 		berth.Errorf(berth.EUnauthenticated, "this token is not known, or its time is over: log in again"),
 		func(r row) (o owned, err error) {
-			err = r.Scan(append(tokenInto(&o.token), &o.person.ID, &o.person.Name, &o.person.Role, stampInto{&o.person.CreatedAt})...)
+			err = r.Scan(append(tokenInto(&o.token), personInto(&o.person)...)...)
 			return o, err
 		}, `SELECT `+tokenColumns+`, `+personColumns+` FROM tokens t JOIN persons p ON p.id = t.person WHERE t.hash = ? AND t.expires_at > ?`,
 		hash, stamp(now))
 	return found.token, found.person, err
+}
+
+// TokenLives reports whether a token is there and its time is not over.
+func (tx *Tx) TokenLives(id berth.ID, now time.Time) (bool, error) {
+	_, ok, err := one(tx, "read token", scanValue[berth.ID], `SELECT id FROM tokens WHERE id = ? AND expires_at > ?`, id, stamp(now))
+	return ok, err
 }
 
 // TouchToken notes that a token was used now. It makes no hint.
@@ -73,6 +96,7 @@ func (tx *Tx) Tokens(person berth.ID) ([]berth.Token, error) {
 
 // DeleteToken ends a person's token; another person's is not found.
 func (tx *Tx) DeleteToken(person, id berth.ID) error {
+	tx.touch("")
 	return tx.change("delete token", "", berth.Errorf(berth.ENotFound, "there is no token %s of yours", id),
 		`DELETE FROM tokens WHERE person = ? AND id = ?`, person, id)
 }

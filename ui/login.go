@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -27,7 +29,7 @@ func logIn(q *query) (string, error) {
 	if secret == "" {
 		return "", &berth.Error{Code: berth.EInvalid, Message: "Paste the whole login link: it ends with # and two long words."}
 	}
-	token, value, err := q.console.Login(q.ctx, berth.NewSecret(secret))
+	token, value, err := q.console.Login(q.ctx, berth.NewSecret(secret), clientOf(q.r))
 	if err != nil {
 		return "", err
 	}
@@ -52,4 +54,10 @@ func logOut(q *query) (string, error) {
 	}
 	forget(q.w)
 	return "/login", nil
+}
+
+// clientOf is what is known of the browser.
+func clientOf(r *http.Request) berth.LoginClient {
+	from, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return berth.LoginClient{Address: from.Addr().String(), UserAgent: r.UserAgent()}
 }

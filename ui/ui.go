@@ -23,7 +23,7 @@ type Config struct {
 	// Authenticate says whose login this is; EUnauthenticated when nobody's.
 	Authenticate func(ctx context.Context, login berth.Secret) (berth.Caller, error)
 	// Login exchanges the secret of a login link for a login.
-	Login func(ctx context.Context, link berth.Secret) (berth.Token, berth.Secret, error)
+	Login func(ctx context.Context, link berth.Secret, client berth.LoginClient) (berth.Token, berth.Secret, error)
 	// RoleOn is the caller's role on a project, so that nobody is offered what is refused.
 	RoleOn func(ctx context.Context, caller berth.Caller, project string) (berth.Role, error)
 	// Changes hints at deployments that changed, "" for a project; the channel closes with ctx.

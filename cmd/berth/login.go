@@ -91,9 +91,10 @@ func (a *app) versionCommand() *cobra.Command {
 func (a *app) tokenCommand() *cobra.Command {
 	var asJSON bool
 	var days int
+	var role berth.Role
 	create := leaf("create NAME", "Make an API token; its secret is shown this once", cobra.ExactArgs(1),
 		a.does(func(ctx context.Context, s berth.Service, args []string) error {
-			token, secret, err := s.CreateToken(ctx, args[0], time.Duration(days)*24*time.Hour)
+			token, secret, err := s.CreateToken(ctx, berth.NewToken{Name: args[0], Role: role, TTL: time.Duration(days) * 24 * time.Hour})
 			if err != nil {
 				return err
 			}
@@ -102,6 +103,7 @@ func (a *app) tokenCommand() *cobra.Command {
 			return nil
 		}))
 	create.Flags().IntVar(&days, "days", 90, "how long it is valid")
+	create.Flags().StringVar((*string)(&role), "role", "", "the most that it lets you do: viewer, developer or owner (default: all that you may)")
 	ls := jsonFlag(leaf("ls", "List your API tokens", cobra.NoArgs,
 		a.does(func(ctx context.Context, s berth.Service, _ []string) error {
 			list, err := s.Tokens(ctx)
@@ -113,9 +115,9 @@ func (a *app) tokenCommand() *cobra.Command {
 			}
 			rows := make([][]cell, len(list))
 			for i, t := range list {
-				rows[i] = row(string(t.ID), t.Name, a.ago(t.CreatedAt), a.ago(t.LastUsed), t.ExpiresAt.Format(time.DateOnly))
+				rows[i] = row(string(t.ID), t.Name, string(t.Role), a.ago(t.CreatedAt), a.ago(t.LastUsed), t.ExpiresAt.Format(time.DateOnly))
 			}
-			a.table(a.out, []string{"ID", "NAME", "AGE", "USED", "UNTIL"}, rows)
+			a.table(a.out, []string{"ID", "NAME", "ROLE", "AGE", "USED", "UNTIL"}, rows)
 			return nil
 		})), &asJSON)
 	rm := leaf("rm ID", "End an API token", cobra.ExactArgs(1), a.does(func(ctx context.Context, s berth.Service, args []string) error {
