@@ -10,6 +10,10 @@ import (
 type HostService interface {
 	// Hosts lists those of a deployment, with their protection.
 	Hosts(ctx context.Context, ref string) ([]Host, error)
+	// RenameHost gives a host, which is said by its name, label or element, another label. The former one redirects
+	// there for 30 days, and a release brings the new name to those who have it as a parameter. EConflict where the
+	// label is taken; one that the host has already changes nothing.
+	RenameHost(ctx context.Context, ref, host, label string) (Deployment, error)
 	// ProtectHosts has hosts ask for a password, answer certain networks only, or both. What the wish does not
 	// name stays as it is. A domain that leads to an element is protected as the element's host is.
 	ProtectHosts(ctx context.Context, ref string, w ProtectHosts) ([]Host, error)

@@ -14,6 +14,14 @@ func (a *api) hostRoutes() {
 			return list(s.Hosts(ctx, in.Deployment))
 		})
 
+	call(a, route("rename-host", "POST", "/deployments/{deployment}/hosts/rename", "Give a host another name; the former one redirects there for 30 days, and a release follows"), usual,
+		func(ctx context.Context, s berth.Service, in *struct {
+			InDeployment
+			Body apiwire.RenameHost
+		}) (berth.Deployment, error) {
+			return s.RenameHost(ctx, in.Deployment, in.Body.Host, in.Body.Label)
+		})
+
 	call(a, route("protect-hosts", "POST", "/deployments/{deployment}/hosts/protect", "Have hosts ask for a password, or answer certain networks only"), usual,
 		func(ctx context.Context, s berth.Service, in *struct {
 			InDeployment

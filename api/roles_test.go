@@ -66,6 +66,7 @@ var needs = map[berth.Role][]string{
 		"GET /deployments/{deployment}/exec",
 		"POST /deployments/{deployment}/hosts/open",
 		"POST /deployments/{deployment}/hosts/protect",
+		"POST /deployments/{deployment}/hosts/rename",
 		"GET /deployments/{deployment}/mail",
 		"GET /deployments/{deployment}/mail/{mail}",
 		"POST /deployments/{deployment}/promote",

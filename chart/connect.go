@@ -153,15 +153,22 @@ func (r *rendering) ingress(in *networkingv1.Ingress) error {
 
 // ours keeps a chart from taking the host of another element or deployment.
 func (r *rendering) ours(host string) bool {
-	if host == "" {
-		return false
-	}
-	for _, h := range r.in.Values.Hosts {
-		if h == host {
-			return true
+	return host != "" && r.identifierOf(host) != ""
+}
+
+// identifierOf says which of the element's hosts has a name.
+func (r *rendering) identifierOf(host string) string {
+	for identifier, name := range r.in.Values.Hosts {
+		if name == host {
+			return identifier
 		}
 	}
-	return slices.ContainsFunc(r.in.Values.Endpoints, func(e Endpoint) bool { return e.URL == host })
+	for _, e := range r.in.Values.Endpoints {
+		if e.URL == host {
+			return e.Identifier
+		}
+	}
+	return ""
 }
 
 func (r *rendering) route(in *networkingv1.Ingress, host string, backend networkingv1.IngressBackend) {
@@ -178,7 +185,7 @@ func (r *rendering) route(in *networkingv1.Ingress, host string, backend network
 		r.warn(fmt.Sprintf("%s: %s leads to port %s of the Service %s, which the package does not have", label(in), host, portName(backend.Service), clip(backend.Service.Name)))
 		return
 	}
-	r.out.Routes = append(r.out.Routes, berth.Route{Host: host, Element: r.in.Element, Workload: workload, Port: port})
+	r.out.Routes = append(r.out.Routes, berth.Route{Host: host, Element: r.in.Element, Identifier: r.identifierOf(host), Workload: workload, Port: port})
 }
 
 func portName(s *networkingv1.IngressServiceBackend) string {

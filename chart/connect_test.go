@@ -57,7 +57,7 @@ func TestConnections(t *testing.T) {
 			if berth.CodeOf(err) != c.code || err != nil && !strings.Contains(err.Error(), c.message) {
 				t.Fatalf("got %v, want %s %q", err, c.code, c.message)
 			}
-			if c.route == 0 && len(out.Routes) > 0 || c.route > 0 && (len(out.Routes) != 1 || out.Routes[0] != berth.Route{Host: host, Element: "web", Workload: "app", Port: c.route}) {
+			if c.route == 0 && len(out.Routes) > 0 || c.route > 0 && (len(out.Routes) != 1 || out.Routes[0] != berth.Route{Host: host, Element: "web", Identifier: "app", Workload: "app", Port: c.route}) {
 				t.Errorf("routes %v, want one to %d", out.Routes, c.route)
 			}
 			if c.warning == "" {

@@ -102,7 +102,7 @@ func TestNewHostGeneration(t *testing.T) {
 	in := web(fixture(t, "new-hosts"))
 	out := render(t, in)
 	wantNoWarnings(t, out)
-	equal(t, "routes", out.Routes, []berth.Route{{Host: "web.example.com", Element: "web", Workload: "app", Port: 3000}})
+	equal(t, "routes", out.Routes, []berth.Route{{Host: "web.example.com", Element: "web", Identifier: "app", Workload: "app", Port: 3000}})
 	equal(t, "services", out.Services, []berth.ServiceName{{Element: "web", Name: "app", Workload: "app", Ports: []berth.ServicePort{{Port: 3000, Target: 3000}}}})
 	equal(t, "workloads", out.Workloads, map[string]int{"app": 1})
 	spec := find[*appsv1.Deployment](t, out, "app").Spec.Template.Spec
@@ -130,15 +130,15 @@ func TestTwoHostsOfOneElement(t *testing.T) {
 	in.Values.Ports = append(in.Values.Ports, Port{Identifier: "admin", Port: 9090, ServiceName: "app"}, Port{Identifier: "other", Port: 1, ServiceName: "elsewhere"})
 	out := render(t, in)
 	equal(t, "routes", out.Routes, []berth.Route{
-		{Host: "web.example.com", Element: "web", Workload: "app", Port: 3000},
-		{Host: "admin.example.com", Element: "web", Workload: "app", Port: 9090},
+		{Host: "web.example.com", Element: "web", Identifier: "app", Workload: "app", Port: 3000},
+		{Host: "admin.example.com", Element: "web", Identifier: "admin", Workload: "app", Port: 9090},
 	})
 }
 
 func TestOldHostGeneration(t *testing.T) {
 	out := render(t, web(fixture(t, "old-hosts")))
 	wantNoWarnings(t, out)
-	equal(t, "routes", out.Routes, []berth.Route{{Host: "web.example.com", Element: "web", Workload: "app", Port: 80}})
+	equal(t, "routes", out.Routes, []berth.Route{{Host: "web.example.com", Element: "web", Identifier: "app", Workload: "app", Port: 80}})
 	equal(t, "services", out.Services, []berth.ServiceName{{Element: "web", Name: "app", Workload: "app", Ports: []berth.ServicePort{{Port: 8000, Target: 80}}}})
 	equal(t, "claims", out.Claims, []berth.Volume{{Element: "web", Identifier: "keys", UID: -1, GID: -1, SizeBytes: 1 << 30}})
 	spec := find[*appsv1.Deployment](t, out, "app").Spec.Template.Spec
@@ -155,7 +155,7 @@ func TestOldHostGeneration(t *testing.T) {
 func TestSidecarChart(t *testing.T) {
 	out := render(t, web(fixture(t, "sidecar")))
 	wantNoWarnings(t, out)
-	equal(t, "routes", out.Routes, []berth.Route{{Host: "web.example.com", Element: "web", Workload: "app", Port: 80}})
+	equal(t, "routes", out.Routes, []berth.Route{{Host: "web.example.com", Element: "web", Identifier: "app", Workload: "app", Port: 80}})
 	spec := find[*appsv1.Deployment](t, out, "app").Spec.Template.Spec
 	if spec.Containers[0].Name != "app" || spec.Containers[1].Name != "nginx" {
 		t.Error("the order of containers says which one owns the network; it must not change")

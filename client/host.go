@@ -12,6 +12,11 @@ func (c *Client) Hosts(ctx context.Context, ref string) (list []berth.Host, err 
 	return list, c.call(ctx, get, at("deployments", ref, "hosts"), nil, nil, &list)
 }
 
+// RenameHost gives a host another label, to which the former one redirects for 30 days.
+func (c *Client) RenameHost(ctx context.Context, ref, host, label string) (d berth.Deployment, err error) {
+	return d, c.call(ctx, post, at("deployments", ref, "hosts", "rename"), nil, apiwire.RenameHost{Host: host, Label: label}, &d)
+}
+
 // ProtectHosts has hosts ask for a password, or answer certain networks only.
 func (c *Client) ProtectHosts(ctx context.Context, ref string, w berth.ProtectHosts) (list []berth.Host, err error) {
 	body := apiwire.ProtectHosts{Host: w.Host, Password: w.Password.Reveal(), Allow: w.Allow}

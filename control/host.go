@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/berth-dev/berth"
 )
@@ -20,6 +21,45 @@ func (s *Service) Hosts(ctx context.Context, ref string) (hosts []berth.Host, er
 		return err
 	})
 	return hosts, err
+}
+
+// formerFor is how long a former label redirects to the new one.
+const formerFor = 30 * 24 * time.Hour
+
+// RenameHost gives a host another label, and has a release tell it to those who have the name as a parameter.
+func (s *Service) RenameHost(ctx context.Context, ref, host, label string) (berth.Deployment, error) {
+	return s.change(ctx, HostChange, ref, func(tx Tx, d *berth.Deployment) error {
+		if err := berth.ValidateLabel("label", label); err != nil {
+			return err
+		}
+		if host == "" {
+			return invalid("host", "say which host: "+listed(labelsOf(d.Hosts)))
+		}
+		h, err := s.control.findHost(*d, host)
+		if err != nil || h.Label == label {
+			return err
+		}
+		until := tx.Now().Add(formerFor)
+		if err := tx.RenameHost(h.Label, label, until); err != nil {
+			return err
+		}
+		for i := range d.Hosts {
+			if d.Hosts[i].Label == h.Label {
+				d.Hosts[i].Label = label
+			}
+		}
+		if _, err := rerelease(tx, *d, "host renamed"); err != nil {
+			return err
+		}
+		return s.event(tx, *d, h.Element, "host.renamed", fmt.Sprintf("the host %s is %s now; the former name redirects there until %s", h.Label, label, until.Format(time.DateOnly)))
+	})
+}
+
+func labelsOf(hosts []berth.Host) (labels []string) {
+	for _, h := range hosts {
+		labels = append(labels, h.Label)
+	}
+	return labels
 }
 
 // ProtectHosts has hosts ask for a password or answer certain networks only.
@@ -145,7 +185,6 @@ func told(h berth.Host, p berth.Protection) string {
 func (c *Control) findHost(d berth.Deployment, text string) (berth.Host, error) {
 	text = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(text, "https://"), "/"))
 	var of []berth.Host
-	var names []string
 	for _, h := range d.Hosts {
 		name, _ := c.Host(h.Label)
 		if text == h.Label || text == strings.ToLower(name) {
@@ -154,17 +193,16 @@ func (c *Control) findHost(d berth.Deployment, text string) (berth.Host, error) 
 		if h.Element == text {
 			of = append(of, h)
 		}
-		names = append(names, h.Label)
 	}
 	switch {
 	case len(of) == 1:
 		return of[0], nil
 	case len(of) > 1:
-		return berth.Host{}, invalid("host", fmt.Sprintf("%s has several hosts; say which: %s", text, listed(names)))
-	case len(names) == 0:
-		return berth.Host{}, berth.Errorf(berth.EConflict, "%s has no host yet: it has some once its first release is prepared. Without a host all of them are meant", d.Slug)
+		return berth.Host{}, invalid("host", fmt.Sprintf("%s has several hosts; say which: %s", text, listed(labelsOf(of))))
+	case len(d.Hosts) == 0:
+		return berth.Host{}, berth.Errorf(berth.EConflict, "%s has no host yet: it has some once its first release is prepared", d.Slug)
 	}
-	return berth.Host{}, berth.Errorf(berth.ENotFound, "%s has no host %s; it has %s", d.Slug, text, listed(names))
+	return berth.Host{}, berth.Errorf(berth.ENotFound, "%s has no host %s; it has %s", d.Slug, text, listed(labelsOf(d.Hosts)))
 }
 
 // shownHosts are a deployment's hosts with names, certificates and protection.

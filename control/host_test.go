@@ -2,8 +2,10 @@ package control_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/sqlite"
@@ -108,5 +110,75 @@ func TestWhatCannotProtectIsRefused(t *testing.T) {
 	mustFail(t, protect(berth.ProtectHosts{Host: "redis", Allow: []string{"10.0.0.0/8"}}), berth.ENotFound, "web-admin-main-shop")
 	if got := guards(must[[]berth.Host](t)(w.owner.Hosts(t.Context(), d.Slug))); got != "- - -" {
 		t.Errorf("something is protected: %s", got)
+	}
+}
+
+// labels are a deployment's hosts by label, and how many releases it has.
+func (w *world) labels(t *testing.T, ref string) (labels string, releases int) {
+	t.Helper()
+	d := must[berth.Deployment](t)(w.owner.Deployment(t.Context(), ref))
+	for _, h := range d.Hosts {
+		labels += strings.TrimSuffix(h.Name, ".test") + " "
+	}
+	return labels, len(d.Releases)
+}
+
+func TestAHostIsRenamed(t *testing.T) {
+	w := newWorld(t)
+	d := w.hosted(t)
+	rename := func(host, label string) error {
+		_, err := w.owner.RenameHost(t.Context(), d.Slug, host, label)
+		return err
+	}
+	want := func(doing, labels string, releases int) {
+		t.Helper()
+		if got, n := w.labels(t, d.Slug); got != labels || n != releases {
+			t.Errorf("%s: %s with %d releases, want %s with %d", doing, got, n, labels, releases)
+		}
+	}
+	former := func(label string) (h berth.Host, err error) {
+		err = w.store.Store.View(t.Context(), func(tx *sqlite.Tx) error { h, err = tx.HostByLabel(label); return err })
+		return h, err
+	}
+	shown, err := w.owner.RenameHost(t.Context(), d.Slug, "api", "orders")
+	if err != nil || shown.Hosts[2].Name != "orders.test" || shown.Releases[0].Cause != "host renamed" || shown.Releases[0].Commit != one {
+		t.Fatalf("%v %+v", err, shown)
+	}
+	want("renamed", "web-main-shop web-admin-main-shop orders ", 2)
+	if h := must[berth.Host](t)(former("api-main-shop")); h.RedirectTo != "orders" || !h.Until.Equal(w.Now().Add(30*24*time.Hour)) {
+		t.Errorf("the former label: %+v", h)
+	}
+	if err := rename("https://orders.test/", "orders"); err != nil {
+		t.Error(err)
+	}
+	want("renamed to what it is", "web-main-shop web-admin-main-shop orders ", 2)
+
+	mustFail(t, rename("web-main-shop", "orders"), berth.EConflict, "the host orders is taken")
+	mustFail(t, rename("web-main-shop", "api-main-shop"), berth.EConflict, "the host api-main-shop is taken")
+	mustFail(t, rename("web", "shop"), berth.EInvalid, "several hosts")
+	mustFail(t, rename("", "shop"), berth.EInvalid, "say which host: web-main-shop, web-admin-main-shop, orders")
+	mustFail(t, rename("nothing", "shop"), berth.ENotFound, "nothing")
+	for _, label := range []string{"", "console", "Shop", "a.b", "-a", "a--b", "1a", strings.Repeat("a", 64), "*"} {
+		if err := rename("orders", label); berth.CodeOf(err) != berth.EInvalid {
+			t.Errorf("renamed to %q: %v", label, err)
+		}
+	}
+	want("refused", "web-main-shop web-admin-main-shop orders ", 2)
+	for role, code := range map[berth.Role]berth.Code{berth.RoleViewer: berth.EForbidden, berth.RoleNone: berth.ENotFound} {
+		who := w.As(w.person(t, "p-"+string(role)+"x", berth.RoleNone, d.ProjectID, role))
+		_, err := who.RenameHost(t.Context(), d.Slug, "orders", "")
+		mustFail(t, err, code, "")
+	}
+
+	if err := errors.Join(rename("orders", strings.Repeat("a", 63)), rename("api", "api-main-shop")); err != nil {
+		t.Fatal(err)
+	}
+	want("back to where it was", "web-main-shop web-admin-main-shop api-main-shop ", 4)
+	if h := must[berth.Host](t)(former("orders")); h.RedirectTo != "api-main-shop" {
+		t.Errorf("what led to a former label: %+v", h)
+	}
+	w.pass(31 * 24 * time.Hour)
+	if err := rename("web-main-shop", "orders"); err != nil {
+		t.Errorf("a label whose time is over: %v", err)
 	}
 }

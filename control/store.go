@@ -89,6 +89,7 @@ type Tx interface {
 	Domain(name string) (berth.Domain, error)
 	Hosts(deployment berth.ID) ([]berth.Host, error)
 	Protections(deployment berth.ID) ([]berth.Protection, error)
+	RenameHost(from, to string, until time.Time) error
 	PutProtections(deployment berth.ID, list []berth.Protection) error
 
 	UpdateBuild(b berth.Build) error

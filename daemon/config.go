@@ -190,8 +190,5 @@ func portOf(a net.Addr) int {
 
 func (n names) host(label string) string { return label + "." + n.domain }
 func (n names) url(label string) string  { return "https://" + n.host(label) + n.https }
-func (n names) console() string          { return n.host(consoleLabel) }
-func (n names) consoleURL() string       { return n.url(consoleLabel) }
-
-// consoleLabel cannot be an application's: those have a slug behind a hyphen.
-const consoleLabel = "console"
+func (n names) console() string          { return n.host(berth.ConsoleLabel) }
+func (n names) consoleURL() string       { return n.url(berth.ConsoleLabel) }

@@ -120,8 +120,26 @@ func TestARenamedHostKeepsWorking(t *testing.T) {
 	if got := w.answer(shopWeb); got != "unknown_host" {
 		t.Errorf("the former name after its time: %s", got)
 	}
+	w.store.hosts = w.store.hosts[:2] // which is how the store tells of it
+	w.refresh()
 	if got := w.answer("shop"); got != "web-w1" {
-		t.Errorf("the new name later: %s", got)
+		t.Errorf("the new name, with no release since: %s", got)
+	}
+}
+
+// A release of before routes had identifiers is found by its label, so that an upgrade takes nothing down.
+func TestRoutesOfOldReleasesAreFoundByTheirLabel(t *testing.T) {
+	w := serving(t)
+	old := shopRelease(2, berth.ReleaseServing, hashes("w1", "a1", "p1"))
+	for _, e := range old.Elements {
+		for i := range e.Routes {
+			e.Routes[i].Identifier = ""
+		}
+	}
+	w.store.releases[old.Deployment] = []berth.Release{old}
+	w.refresh()
+	if web, api := w.answer(shopWeb), w.answer(shopAPI); web != "web-w1" || api != "api-a1" {
+		t.Errorf("%s, %s", web, api)
 	}
 }
 

@@ -136,23 +136,17 @@ func (c tableContext) targets(s state, h berth.Host) (targets []proxy.Target) {
 	return targets
 }
 
-// routeFor finds the chart's route for a host. Charts are rendered with the names of their time: a
-// label may have been edited since, and the base domain changed; so labels are compared, those
-// that the host had before included.
+// routeFor finds the chart's route for a host, which is told by element and identifier: charts are rendered with the
+// names of their time, and a label may have been edited since, or the base domain changed. Routes of releases that were
+// made before routes had identifiers are found by the label.
 func (s state) routeFor(h berth.Host) (berth.Route, bool) {
 	current := s.current()
 	if current == nil {
 		return berth.Route{}, false
 	}
-	labels := map[string]bool{h.Label: true}
-	for _, former := range s.hosts {
-		if former.RedirectTo == h.Label {
-			labels[former.Label] = true
-		}
-	}
 	for _, r := range current.routes {
 		label, _, _ := strings.Cut(r.Host, ".")
-		if labels[label] {
+		if r.Identifier != "" && r.Element == h.Element && r.Identifier == h.Identifier || r.Identifier == "" && label == h.Label {
 			return r, true
 		}
 	}

@@ -218,7 +218,7 @@ func shopElements(webLabel, apiLabel string) []berth.ReleaseElement {
 		e := berth.ReleaseElement{Identifier: name, Workloads: map[string]int{"app": 1},
 			Services: []berth.ServiceName{{Element: name, Name: "app", Workload: "app"}}}
 		if label != "" {
-			e.Routes = []berth.Route{{Host: hostName(label), Element: name, Workload: "app", Port: port}}
+			e.Routes = []berth.Route{{Host: hostName(label), Element: name, Identifier: name, Workload: "app", Port: port}}
 		}
 		return e
 	}

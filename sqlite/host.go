@@ -47,7 +47,8 @@ func (tx *Tx) AllHosts() ([]berth.Host, error) {
 		`SELECT `+hostColumns+` FROM hosts h WHERE h.redirect_to = '' OR h.until > ? ORDER BY h.rowid`, stamp(tx.now))
 }
 
-// RenameHost gives a host a new label; the old one, and those that led to it, redirect there until then.
+// RenameHost gives a host a new label; the old one, and those that led to it, redirect there until then. A former label
+// of the host itself becomes its label again. EConflict when the label is taken.
 func (tx *Tx) RenameHost(from, to string, until time.Time) error {
 	h, err := tx.HostByLabel(from)
 	if err != nil {
@@ -56,14 +57,18 @@ func (tx *Tx) RenameHost(from, to string, until time.Time) error {
 	if h.RedirectTo != "" {
 		return berth.Errorf(berth.EInvalid, "%s is a former name of %s: rename that one", from, h.RedirectTo)
 	}
-	h.Label = to
-	if err := tx.AddHost(h); err != nil {
+	if _, err := tx.write("free label", "",
+		`DELETE FROM hosts WHERE label = ? AND redirect_to <> '' AND (redirect_to = ? OR until <= ?)`, to, from, stamp(tx.now)); err != nil {
 		return err
 	}
-	_, err = tx.write("rename host", "",
-		`UPDATE hosts SET redirect_to = ?, until = CASE label WHEN ? THEN ? ELSE until END WHERE label = ? OR redirect_to = ?`,
-		to, from, stamp(until), from, from)
-	return err
+	if _, err := tx.write("rename host", "the host "+to+" is taken", `UPDATE hosts SET label = ? WHERE label = ?`, to, from); err != nil {
+		return err
+	}
+	if _, err := tx.write("rename host", "", `UPDATE hosts SET redirect_to = ? WHERE redirect_to = ?`, to, from); err != nil {
+		return err
+	}
+	h.Label, h.RedirectTo, h.Until = from, to, until
+	return tx.AddHost(h)
 }
 
 // DeleteHost forgets a label and those that lead to it; one that does not exist is no error.

@@ -28,10 +28,7 @@ func (a *app) branchCommand() *cobra.Command {
 				fmt.Fprintf(a.out, "%s follows %s already.\n", d.Slug, d.Branch)
 				return nil
 			}
-			revision := 0
-			if len(d.Releases) > 0 {
-				revision = d.Releases[0].Revision
-			}
+			revision := newestRevision(d)
 			return a.afterRelease(ctx, s, d, revision, wait, fmt.Sprintf("%s follows %s now: release %d deploys it.", d.Slug, d.Branch, revision))
 		}))
 	wait.flags(c)

@@ -121,6 +121,7 @@ type fakeService struct {
 	migrated []berth.StorageKind
 
 	protected []string
+	renamed   []string
 }
 
 const commitA, commitB = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"

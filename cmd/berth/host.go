@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) hostCommand() *cobra.Command {
-	return branch("host", "Public hosts of a deployment, and who may ask them", a.hostLsCommand(), a.hostProtectCommand(), a.hostOpenCommand())
+	return branch("host", "Public hosts of a deployment, and who may ask them", a.hostLsCommand(), a.hostRenameCommand(), a.hostProtectCommand(), a.hostOpenCommand())
 }
 
 func (a *app) hostLsCommand() *cobra.Command {
@@ -28,6 +28,42 @@ func (a *app) hostLsCommand() *cobra.Command {
 			}
 			return a.printProtected(list, asJSON)
 		})), &asJSON))
+}
+
+func (a *app) hostRenameCommand() *cobra.Command {
+	var wait waiting
+	c := leaf("rename DEPLOYMENT HOST NEW-LABEL", "Give a host another name; the former one redirects there for 30 days", cobra.ExactArgs(3),
+		a.does(func(ctx context.Context, s berth.Service, args []string) error {
+			before, err := s.Deployment(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			d, err := s.RenameHost(ctx, args[0], args[1], args[2])
+			if err != nil {
+				return err
+			}
+			revision := newestRevision(d)
+			if revision == newestRevision(before) {
+				fmt.Fprintf(a.out, "The host is named %s already.\n", args[2])
+				return nil
+			}
+			return a.afterRelease(ctx, s, d, revision, wait, fmt.Sprintf("The host is named %s now: release %d tells the application.", args[2], revision))
+		}))
+	c.Long = `Give a host another name; the former one redirects there for 30 days.
+
+HOST is the host's name, its first label or its element; NEW-LABEL is the part of the new name before the
+server's domain. The new name answers at once, with a certificate of its own. A release gives the elements
+that have the name as a parameter (<HOST>_ENDPOINT) the new one.`
+	wait.flags(c)
+	return a.onDeployment(c)
+}
+
+// newestRevision is that of the newest release, zero without one.
+func newestRevision(d berth.Deployment) int {
+	if len(d.Releases) == 0 {
+		return 0
+	}
+	return d.Releases[0].Revision
 }
 
 func (a *app) hostProtectCommand() *cobra.Command {

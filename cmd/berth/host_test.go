@@ -19,6 +19,15 @@ func (f *fakeService) OpenHosts(context.Context, string, berth.OpenHosts) ([]ber
 	return f.hosts(nil), f.failing
 }
 
+func (f *fakeService) RenameHost(_ context.Context, ref, host, label string) (berth.Deployment, error) {
+	f.renamed = append(f.renamed, ref+" "+host+" "+label)
+	d := f.views[0]
+	if label != "app" {
+		d.Releases = append([]berth.Release{{Revision: newestRevision(d) + 1}}, d.Releases...)
+	}
+	return d, f.failing
+}
+
 func (f *fakeService) hosts(p *berth.Protection) []berth.Host {
 	return []berth.Host{{Element: "web", Identifier: "app", Name: "web-web-shop.test", URL: "https://web-web-shop.test", Protection: p}}
 }
@@ -47,4 +56,18 @@ func TestAHostsPasswordComesFromStdinFileOrTerminal(t *testing.T) {
 	if code := c.do(t, "host", "open", "web"); code != 0 || !strings.Contains(c.out.String(), "everybody") {
 		t.Errorf("%d %s", code, c.out)
 	}
+}
+
+func TestARenamedHostIsToldWithItsRelease(t *testing.T) {
+	c := newCLI(t)
+	for label, want := range map[string]string{"shop": "named shop now: release ", "app": "named app already"} {
+		if code := c.do(t, "host", "rename", "web", "api", label); code != 0 || !strings.Contains(c.out.String(), want) {
+			t.Errorf("%d %s%s", code, c.out, c.err)
+		}
+		if got := c.service.renamed[len(c.service.renamed)-1]; got != "web api "+label {
+			t.Errorf("asked for %q", got)
+		}
+	}
+	c.service.failing = berth.Errorf(berth.EConflict, "the host shop is taken")
+	c.mustFail(t, exitFailed, "taken", "host", "rename", "web", "api", "shop")
 }
