@@ -117,7 +117,7 @@ func newWorld(t *testing.T) *world {
 				berth.StreamService
 			}{w.control.As(c), streams.As(c)}
 		},
-		Authenticate: w.control.Authenticate, Login: w.control.Login, RoleOn: w.control.RoleOn, Changes: store.Subscribe,
+		Authenticate: w.control.AuthenticateLogin, Login: w.control.LoginByLink, RoleOn: w.control.RoleOn, Changes: store.Subscribe,
 		CA: func() string { return "PEM" }, Version: "test", Log: slog.New(slog.NewTextHandler(testLog{t}, nil)), Now: time.Now,
 	})
 	if err != nil {

@@ -29,11 +29,11 @@ func logIn(q *query) (string, error) {
 	if secret == "" {
 		return "", &berth.Error{Code: berth.EInvalid, Message: "Paste the whole login link: it ends with # and two long words."}
 	}
-	token, value, err := q.console.Login(q.ctx, berth.NewSecret(secret), clientOf(q.r))
+	begun, value, err := q.console.Login(q.ctx, berth.NewSecret(secret), clientOf(q.r))
 	if err != nil {
 		return "", err
 	}
-	login{token.ID, value}.remember(q.w, int(time.Until(token.ExpiresAt).Seconds()))
+	login{begun.ID, value}.remember(q.w, int(time.Until(begun.ExpiresAt).Seconds()))
 	return within(q.form("to")), nil
 }
 
@@ -49,7 +49,7 @@ func linkSecret(link string) string {
 
 // logOut ends the login itself, not only this browser's memory of it.
 func logOut(q *query) (string, error) {
-	if err := q.service.DeleteToken(q.ctx, q.login.id); err != nil && berth.CodeOf(err) != berth.ENotFound {
+	if err := q.service.DeleteLogin(q.ctx, q.login.id); err != nil && berth.CodeOf(err) != berth.ENotFound {
 		return "", err
 	}
 	forget(q.w)

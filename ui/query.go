@@ -40,7 +40,7 @@ func (q *query) known() error {
 	if q.login.secret.Empty() {
 		return berth.Errorf(berth.EUnauthenticated, "nobody is logged in")
 	}
-	caller, err := q.console.Authenticate(q.ctx, q.login.secret)
+	caller, _, err := q.console.Authenticate(q.ctx, q.login.secret)
 	if err != nil {
 		return err
 	}

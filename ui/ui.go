@@ -21,9 +21,9 @@ type Config struct {
 	// Service is every verb for one caller.
 	Service func(berth.Caller) berth.Service
 	// Authenticate says whose login this is; EUnauthenticated when nobody's.
-	Authenticate func(ctx context.Context, login berth.Secret) (berth.Caller, error)
+	Authenticate func(ctx context.Context, cookie berth.Secret) (berth.Caller, berth.Login, error)
 	// Login exchanges the secret of a login link for a login.
-	Login func(ctx context.Context, link berth.Secret, client berth.LoginClient) (berth.Token, berth.Secret, error)
+	Login func(ctx context.Context, link berth.Secret, client berth.LoginClient) (berth.Login, berth.Secret, error)
 	// RoleOn is the caller's role on a project, so that nobody is offered what is refused.
 	RoleOn func(ctx context.Context, caller berth.Caller, project string) (berth.Role, error)
 	// Changes hints at deployments that changed, "" for a project; the channel closes with ctx.

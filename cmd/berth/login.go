@@ -56,7 +56,7 @@ func (a *app) loginLinkCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return a.printJSON(map[string]any{"url": link.URL.Reveal(), "person": link.Person, "expiresAt": link.ExpiresAt, "install": link.Install})
+				return a.printJSON(shownLink(link))
 			}
 			a.printLink(link, "")
 			return nil
@@ -74,9 +74,14 @@ func (a *app) whoamiCommand() *cobra.Command {
 			if asJSON {
 				return a.printJSON(who)
 			}
-			a.table(a.out, nil, [][]cell{
-				row("person", who.Person), row("role", string(who.Role)), row("server", who.ServerURL), row("console", who.ConsoleURL), row("version", who.Version),
-			})
+			rows := [][]cell{row("person", who.Person), row("role", roleOrNone(who.Role))}
+			if who.Limit != berth.RoleNone {
+				rows = append(rows, row("token", "up to the role "+string(who.Limit)))
+			}
+			if len(who.Memberships) > 0 {
+				rows = append(rows, row("projects", projectRoles(who.Memberships)))
+			}
+			a.table(a.out, nil, append(rows, row("server", who.ServerURL), row("console", who.ConsoleURL), row("version", who.Version)))
 			return nil
 		})), &asJSON)
 }
@@ -103,7 +108,7 @@ func (a *app) tokenCommand() *cobra.Command {
 			return nil
 		}))
 	create.Flags().IntVar(&days, "days", 90, "how long it is valid")
-	create.Flags().StringVar((*string)(&role), "role", "", "the most that it lets you do: viewer, developer or owner (default: all that you may)")
+	roleFlag(create, &role, "the most that it lets you do: viewer, developer or owner (default: all that you may)")
 	ls := jsonFlag(leaf("ls", "List your API tokens", cobra.NoArgs,
 		a.does(func(ctx context.Context, s berth.Service, _ []string) error {
 			list, err := s.Tokens(ctx)

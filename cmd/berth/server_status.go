@@ -67,7 +67,14 @@ func (a *app) printLink(link berth.LoginLink, why string) {
 	if link.Install != "" {
 		a.say("To get the berth command elsewhere:\n  %s", link.Install)
 	}
-	minutes := int(link.ExpiresAt.Sub(a.now()).Round(time.Minute) / time.Minute)
-	a.say("%s", strings.TrimSpace(fmt.Sprintf("%s This logs %s in once, within %d minutes: berth login 'LINK'", why, link.Person, minutes)))
+	a.say("%s", strings.TrimSpace(fmt.Sprintf("%s This logs %s in once, within %s: berth login 'LINK'", why, link.Person, span(link.ExpiresAt.Sub(a.now())))))
 	fmt.Fprintln(a.out, opens)
+}
+
+// span says how long something is valid that was made just now.
+func span(d time.Duration) string {
+	if d = d.Round(time.Minute); d < 2*time.Hour {
+		return fmt.Sprintf("%d minutes", d/time.Minute)
+	}
+	return fmt.Sprintf("%d hours", d.Round(time.Hour)/time.Hour)
 }
