@@ -89,7 +89,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{t: t, store: store, logs: &logSource{next: make(chan berth.LogLine)}}
 	w.control = control.New(control.Config{
-		Store: storeOf[control.Tx]{store, func(tx *sqlite.Tx) control.Tx { return tx }}, Vault: keys,
+		Store: storeOf[control.Tx]{store, func(tx *sqlite.Tx) control.Tx { return tx }}, Vault: keys, BuildLogs: buildLogs{},
 		Host: func(label string) (string, string) {
 			return label + ".apps.example.com", "https://" + label + ".apps.example.com"
 		},
@@ -266,6 +266,27 @@ func (w *world) shop() {
 	w.deployed(shop, "ada", "development", berth.PhaseRunning)
 	w.deployed(shop, "spike", "development", berth.PhaseStopped)
 	w.deployed(docs, "main", "production", berth.PhaseFailed)
+	for i, text := range []string{
+		"\x1b[36m➜\x1b[0m  listening on \x1b[1mhttp://0.0.0.0:3000\x1b[0m", "GET /products 200 in 12 ms", "GET /products/42 200 in 8 ms", "cache: 214 entries, 3.1 MB",
+		"\x1b[33mwarn\x1b[0m  slow query: SELECT * FROM orders WHERE state = 'open' (412 ms)", "POST /orders 201 in 31 ms", hostile,
+		"\x1b[31merror\x1b[0m payment provider answered 502, tried again", "GET /healthz 200 in 1 ms",
+	} {
+		element := []string{"web", "web", "web", "api", "api", "api", "web", "api", "web"}[i]
+		stream := "stdout"
+		if element == "api" && i > 6 {
+			stream = "stderr"
+		}
+		w.logs.lines = append(w.logs.lines, berth.LogLine{Time: now.Add(time.Duration(i-20) * time.Second), Element: element, Stream: stream, Text: text})
+	}
+}
+
+// knownBuild is one of main-shop.
+const knownBuild berth.ID = "aaaaaaaaaa"
+
+type buildLogs struct{}
+
+func (buildLogs) OpenBuildLog(berth.ID) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader("\x1b[34mstep 1/7\x1b[0m FROM node:22-slim\nstep 4/7 RUN npm ci\nadded 214 packages in 3s\n\x1b[32mdone\x1b[0m " + hostile + "\n")), nil
 }
 
 const commit = "3f9ad21c0b7e4f5a8d6c1b2e3f4a5b6c7d8e9f01"
@@ -348,6 +369,9 @@ func (w *world) deployed(p berth.Project, name, stage string, phase berth.Phase)
 					b.State, b.EndedAt = berth.BuildRunning, time.Time{}
 				case berth.ReleaseFailed:
 					b.State, b.Message = berth.BuildFailed, r.Message
+				}
+				if d.Slug == "main-shop" && r.State != berth.ReleaseSuperseded {
+					b.ID = knownBuild
 				}
 				if err := tx.CreateBuild(b); err != nil {
 					return err

@@ -29,6 +29,8 @@ type query struct {
 	service berth.Service
 	address string // of the page that is shown
 	problem error  // why what was just asked for was not done
+	// revealed are parameters with their secrets, for who just asked for them.
+	revealed []berth.Parameter
 }
 
 func (q *query) path(name string) string  { return q.r.PathValue(name) }
@@ -142,6 +144,11 @@ func (q *query) act(r route) {
 		return
 	}
 	to, err := r.act(q)
+	if err == nil && to == "" { // what was asked for is shown, and has no address
+		q.address = q.filled(r.on)
+		q.show(q.console.pages[r.on], http.StatusOK)
+		return
+	}
 	if err == nil {
 		http.Redirect(q.w, q.r, to, http.StatusSeeOther)
 		return

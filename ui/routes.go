@@ -15,6 +15,9 @@ type route struct {
 // routes is every address, so that a walk over all of them is a walk over this list.
 func routes() []route {
 	get := func(path string, p page) route { return route{method: http.MethodGet, path: path, page: p} }
+	raw := func(path string, answer func(*query) error) route {
+		return route{method: http.MethodGet, path: path, raw: answer}
+	}
 	post := func(path string, act func(*query) (string, error), on string) route {
 		return route{method: http.MethodPost, path: path, act: act, on: on}
 	}
@@ -23,7 +26,7 @@ func routes() []route {
 		{method: http.MethodGet, path: "/login", page: loginPage, open: true},
 		{method: http.MethodPost, path: "/login", act: logIn, on: "/login", open: true},
 		post("/logout", logOut, ""),
-		{method: http.MethodGet, path: "/places", raw: places},
+		raw("/places", places),
 
 		get("/{$}", projectsPage),
 		get("/projects/{project}", projectPage),
@@ -37,6 +40,23 @@ func routes() []route {
 		post(deployment+"/rollback", rollback, deployment),
 		get(deployment+"/events", eventsPage),
 		get(deployment+"/settings", settingsPage),
+		get(deployment+"/logs", logsPage),
+		raw(deployment+"/logs/lines", followLogs),
+		raw(deployment+"/logs/download", downloadLogs),
+		get(deployment+"/releases", releasesPage),
+		post(deployment+"/promote", promote, deployment+"/releases"),
+		get(deployment+"/builds/{build}", buildLogPage),
+		raw(deployment+"/builds/{build}/lines", followBuild),
+		raw(deployment+"/builds/{build}/download", downloadBuild),
+		post(deployment+"/builds/{build}/cancel", cancelBuild, deployment+"/builds/{build}"),
+		get(deployment+"/environment", environmentPage),
+		post(deployment+"/environment/set", setParameter, deployment+"/environment"),
+		post(deployment+"/environment/unset", unsetParameter, deployment+"/environment"),
+		post(deployment+"/environment/reveal", revealParameters, deployment+"/environment"),
+		get(deployment+"/domains", domainsPage),
+		post(deployment+"/domains", addDomain, deployment+"/domains"),
+		post(deployment+"/domains/check", checkDomain, deployment+"/domains"),
+		post(deployment+"/domains/delete", removeDomain, deployment+"/domains"),
 		post(deployment+"/rename", rename, deployment+"/settings"),
 		post(deployment+"/delete", remove, deployment+"/settings"),
 	}

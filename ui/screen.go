@@ -72,6 +72,10 @@ var projectTabs = []tab{
 
 var deploymentTabs = []tab{
 	{"Overview", "activity", ""},
+	{"Logs", "lines", "/logs"},
+	{"Releases", "layers", "/releases"},
+	{"Environment", "settings", "/environment"},
+	{"Domains", "globe", "/domains"},
 	{"Events", "clock", "/events"},
 	{"Settings", "settings", "/settings"},
 }
@@ -132,6 +136,7 @@ var said = map[string]string{
 	"set":      "Saved. A release carries the change out.",
 	"unset":    "Taken away. A release carries the change out.",
 	"domain":   "The domain is noted. Create the DNS record below; it is looked for by itself.",
+	"checked":  "The DNS was asked again.",
 	"undomain": "The domain is gone.",
 	"cancel":   "The build is being cancelled.",
 	"create":   "It is being created. This page shows how it gets on.",

@@ -557,7 +557,7 @@ func header(f frame, p place) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 47, "</ol></nav><div class=\"top-tools\"><button type=\"button\" class=\"search-opener\" data-palette aria-label=\"Search and jump (Ctrl K)\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 47, "</ol></nav><div class=\"top-tools\"><button type=\"button\" class=\"search-opener\" data-palette aria-label=\"Jump to… Ctrl K\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

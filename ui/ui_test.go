@@ -15,7 +15,10 @@ import (
 
 // made is a route's path with everything made up that it needs.
 func made(path, project, deployment string) string {
-	return strings.NewReplacer("{$}", "", "{project}", project, "{deployment}", deployment, "{element}", "web", "{build}", "aaaaaaaaaa", "{name}", "nodejs",
+	if strings.HasSuffix(path, "/lines") {
+		path += "?previous=1" // ends by itself
+	}
+	return strings.NewReplacer("{$}", "", "{project}", project, "{deployment}", deployment, "{element}", "web", "{build}", string(knownBuild), "{name}", "nodejs",
 		"{person}", "grace", "{token}", "aaaaaaaaaa").Replace(path)
 }
 
@@ -63,7 +66,7 @@ func TestWhatIsForeignIsNotThere(t *testing.T) {
 func (v *visitor) ask(r route, path string) answer {
 	v.t.Helper()
 	if r.method == http.MethodPost {
-		return v.send(path, url.Values{"name": {"other"}, "typed": {"main-shop"}, "element": {"web"}})
+		return v.send(path, url.Values{"name": {"other"}, "typed": {"main-shop"}, "element": {"web"}, "to": {"next-shop"}})
 	}
 	return v.get(path)
 }
@@ -252,6 +255,9 @@ func TestWhatOthersWroteIsText(t *testing.T) {
 			continue
 		}
 		got := v.get(made(r.path, "shop", "main-shop"))
+		if file := strings.HasPrefix(got.header.Get("Content-Disposition"), "attachment"); file && got.header.Get("Content-Type") == "text/plain; charset=utf-8" {
+			continue // a file, and no browser takes it for anything else
+		}
 		if strings.Contains(got.body, "<img src=x") || strings.Contains(got.body, "<script>alert") || strings.Contains(got.header.Get("Content-Type"), "html") && strings.Contains(got.body, `"'>`) {
 			t.Errorf("%s shows markup of others:\n%s", r.path, got.body)
 		}

@@ -1,0 +1,175 @@
+//go:build e2e
+
+package ui
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/berth-dev/berth"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// axe is found where npm put it; see scripts/assets.sh.
+const axe = "web/node_modules/axe-core/axe.min.js"
+
+// shown are the pages that people look at, by a name for their picture.
+func shown() map[string]string {
+	return map[string]string{
+		"projects": "/", "project": "/projects/shop", "overview": "/deployments/main-shop", "overview-starting": "/deployments/next-shop",
+		"overview-failed": "/deployments/main-handbook", "overview-stopped": "/deployments/spike-shop",
+		"logs": "/deployments/main-shop/logs", "releases": "/deployments/next-shop/releases", "build": "/deployments/main-shop/builds/" + string(knownBuild),
+		"environment": "/deployments/main-shop/environment", "domains": "/deployments/main-shop/domains",
+		"events": "/deployments/main-shop/events", "settings": "/deployments/main-shop/settings", "missing": "/deployments/none",
+	}
+}
+
+// chromium is a real browser whose only secret is that it trusts the test's certificate.
+func chromium(t *testing.T) context.Context {
+	t.Helper()
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath("chromium"), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.NoSandbox,
+		chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()), chromedp.Env("HOME=" + t.TempDir()), chromedp.Flag("ignore-certificate-errors", true),
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", true),
+	}
+	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	tab, close := chromedp.NewContext(allocator)
+	t.Cleanup(close)
+	if err := chromedp.Do(tab); err != nil {
+		t.Fatal(err)
+	}
+	return tab
+}
+
+// logsIn opens a login link, as a person does.
+func (w *world) logsIn(tab context.Context, caller berth.Caller) {
+	w.t.Helper()
+	link, err := w.control.As(caller).CreateLoginLink(w.t.Context(), "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, fragment, _ := strings.Cut(link.URL.Reveal(), "#")
+	w.do(tab, chromedp.Navigate(w.URL+"/login#"+fragment), chromedp.WaitVisible(chromedp.CSS(".top")))
+}
+
+func (w *world) do(tab context.Context, actions ...chromedp.Action[chromedp.Void]) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(tab, 30*time.Second)
+	defer cancel()
+	for i, a := range actions {
+		if err := chromedp.Do(ctx, a); err != nil {
+			w.t.Fatalf("step %d: %v", i, err)
+		}
+	}
+}
+
+// dressed makes the page as wide as a screen, and of a theme.
+func (w *world) dressed(tab context.Context, theme string, width, height int64) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(tab, 30*time.Second)
+	defer cancel()
+	err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height))
+	if err == nil {
+		_, err = chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestNoPageKeepsAnybodyOut asks axe-core, in both themes and on a phone and a desk, and looks that nothing is wider than the screen.
+func TestNoPageKeepsAnybodyOut(t *testing.T) {
+	script, err := os.ReadFile(axe)
+	if err != nil {
+		t.Fatalf("scripts/assets.sh has not run: %v", err)
+	}
+	w := newWorld(t)
+	w.shop()
+	tab := chromium(t)
+	w.logsIn(tab, w.owner())
+	for name, path := range shown() {
+		for _, theme := range []string{"light", "dark"} {
+			for _, width := range []int64{360, 1280} {
+				w.dressed(tab, theme, width, 900)
+				w.do(tab, chromedp.Navigate(w.URL+path))
+				for _, violation := range w.violations(tab, string(script)) {
+					t.Errorf("%s, %s, %d px: %s", name, theme, width, violation)
+				}
+			}
+		}
+	}
+}
+
+func (w *world) violations(tab context.Context, script string) []string {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(tab, 60*time.Second)
+	defer cancel()
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[chromedp.Void](script+";undefined")); err != nil {
+		w.t.Fatal(err)
+	}
+	list, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`(async () => {
+		const found = await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] });
+		const list = found.violations.map(v => v.id + ": " + v.help + ": " + v.nodes.map(n => n.html.slice(0, 160) + " " + (n.any[0]?.message ?? "")).join(" | "));
+		const wide = document.documentElement.scrollWidth - innerWidth;
+		if (wide > 0) list.push("the page is " + wide + " px wider than the screen: " +
+			[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 3).map(e => e.outerHTML.slice(0, 120)).join(" | "));
+		return list;
+	})()`, chromedp.EvalAwaitPromise))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return list
+}
+
+// TestShots writes pictures of the main pages to where BERTH_SHOTS says, for people to look at.
+func TestShots(t *testing.T) {
+	dir := os.Getenv("BERTH_SHOTS")
+	if dir == "" {
+		t.Skip("make shots looks at pages")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.shop()
+	tab := chromium(t)
+	shoot := func(name string) {
+		for _, theme := range []string{"light", "dark"} {
+			for device, width := range map[string]int64{"phone": 390, "desktop": 1280} {
+				w.dressed(tab, theme, width, 844)
+				file := filepath.Join(dir, fmt.Sprintf("%s-%s-%s.png", name, theme, device))
+				if err := os.WriteFile(file, w.picture(tab), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	w.do(tab, chromedp.Navigate(w.URL+"/login"))
+	shoot("login")
+	w.logsIn(tab, w.owner())
+	for name, path := range shown() {
+		if only := os.Getenv("BERTH_SHOTS_ONLY"); only != "" && !strings.Contains(","+only+",", ","+name+",") {
+			continue
+		}
+		w.do(tab, chromedp.Navigate(w.URL+path), chromedp.PollFunction[chromedp.Void](`() => document.fonts.status === "loaded"`))
+		shoot(name)
+	}
+}
+
+func (w *world) picture(tab context.Context) []byte {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(tab, 30*time.Second)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return png
+}
