@@ -12,7 +12,8 @@ import (
 
 func (d *Daemon) openConsole(context.Context) (err error) {
 	d.ui, err = ui.New(ui.Config{
-		Service: d.as, Authenticate: d.control.AuthenticateLogin, Login: d.control.LoginByLink, RoleOn: d.control.RoleOn,
+		Service: d.as, Authenticate: d.control.AuthenticateLogin, LinkOf: d.control.LinkOf, EnterByLink: d.control.EnterByLink,
+		LoginByPassword: d.control.LoginByPassword, Logout: d.control.Logout, RoleOn: d.control.RoleOn,
 		Changes: d.store.Subscribe, CA: d.certs.CAPEM, Version: d.config.Version, Log: d.log, Now: time.Now,
 	})
 	return err

@@ -51,6 +51,7 @@ func chromium(t *testing.T) context.Context {
 // logsIn opens a login link, as a person does.
 func (w *world) logsIn(tab context.Context, caller berth.Caller) {
 	w.t.Helper()
+	w.visits(caller) // who comes for the first time is asked more
 	link, err := w.control.As(caller).CreateLoginLink(w.t.Context(), "")
 	if err != nil {
 		w.t.Fatal(err)

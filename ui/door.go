@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/berth-dev/berth"
 )
@@ -52,23 +51,19 @@ func foreign(r *http.Request) bool {
 	return err != nil || u.Scheme != "https" || u.Host != r.Host
 }
 
-// login is who a browser says it is: the login's id, with which it ends, and its secret.
-type login struct {
-	id     berth.ID
-	secret berth.Secret
-}
+// login is who a browser says it is.
+type login struct{ cookie berth.Secret }
 
 func loginOf(r *http.Request) login {
 	cookie, err := r.Cookie(loginCookie)
 	if err != nil {
 		return login{}
 	}
-	id, secret, _ := strings.Cut(cookie.Value, ".")
-	return login{berth.ID(id), berth.NewSecret(secret)}
+	return login{berth.NewSecret(cookie.Value)}
 }
 
 func (l login) remember(w http.ResponseWriter, seconds int) {
-	http.SetCookie(w, &http.Cookie{Name: loginCookie, Value: string(l.id) + "." + l.secret.Reveal(), Path: "/", MaxAge: seconds,
+	http.SetCookie(w, &http.Cookie{Name: loginCookie, Value: l.cookie.Reveal(), Path: "/", MaxAge: seconds,
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 }
 
@@ -78,7 +73,7 @@ func forget(w http.ResponseWriter) {
 
 // proof is what the forms of one login carry. Only pages that this login was shown have it.
 func (l login) proof() string {
-	sum := hmac.New(sha256.New, []byte(l.secret.Reveal()))
+	sum := hmac.New(sha256.New, []byte(l.cookie.Reveal()))
 	sum.Write([]byte("forms of the console"))
 	return base64.RawURLEncoding.EncodeToString(sum.Sum(nil))
 }

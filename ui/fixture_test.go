@@ -117,7 +117,8 @@ func newWorld(t *testing.T) *world {
 				berth.StreamService
 			}{w.control.As(c), streams.As(c)}
 		},
-		Authenticate: w.control.AuthenticateLogin, Login: w.control.LoginByLink, RoleOn: w.control.RoleOn, Changes: store.Subscribe,
+		Authenticate: w.control.AuthenticateLogin, LinkOf: w.control.LinkOf, EnterByLink: w.control.EnterByLink,
+		LoginByPassword: w.control.LoginByPassword, Logout: w.control.Logout, RoleOn: w.control.RoleOn, Changes: store.Subscribe,
 		CA: func() string { return "PEM" }, Version: "test", Log: slog.New(slog.NewTextHandler(testLog{t}, nil)), Now: time.Now,
 	})
 	if err != nil {
@@ -187,7 +188,7 @@ func (w *world) visits(caller berth.Caller) *visitor {
 	}
 	_, fragment, _ := strings.Cut(link.URL.Reveal(), "#")
 	v := w.stranger()
-	if got := v.send("/login", url.Values{"link": {fragment}}); got.status != http.StatusSeeOther {
+	if got := v.send("/enter", url.Values{"link": {fragment}}); got.status != http.StatusSeeOther {
 		w.t.Fatalf("log in: %d %s", got.status, got.body)
 	}
 	page := v.get("/")

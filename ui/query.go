@@ -31,6 +31,10 @@ type query struct {
 	problem error  // why what was just asked for was not done
 	// revealed are parameters with their secrets, for who just asked for them.
 	revealed []berth.Parameter
+	// link is a one-time link whose holder may choose something first.
+	link *berth.Link
+	// once is a secret that is shown in the answer to the form that asked for it, and never again.
+	once berth.Secret
 }
 
 func (q *query) path(name string) string  { return q.r.PathValue(name) }
@@ -39,10 +43,10 @@ func (q *query) form(name string) string  { return q.r.PostFormValue(name) }
 
 // known finds out who asks.
 func (q *query) known() error {
-	if q.login.secret.Empty() {
+	if q.login.cookie.Empty() {
 		return berth.Errorf(berth.EUnauthenticated, "nobody is logged in")
 	}
-	caller, _, err := q.console.Authenticate(q.ctx, q.login.secret)
+	caller, _, err := q.console.Authenticate(q.ctx, q.login.cookie)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ func routes() []route {
 	return []route{
 		{method: http.MethodGet, path: "/login", page: loginPage, open: true},
 		{method: http.MethodPost, path: "/login", act: logIn, on: "/login", open: true},
+		{method: http.MethodPost, path: "/login/password", act: logInByPassword, on: "/login", open: true},
+		{method: http.MethodPost, path: "/enter", act: enter, on: "/login", open: true},
 		post("/logout", logOut, ""),
 		raw("/places", places),
 

@@ -109,7 +109,7 @@ func (f frame) listens() string {
 func (q *query) frame(title string) frame {
 	f := frame{title: title, person: q.caller.Name, role: q.caller.Role, version: q.console.Version,
 		path: q.address, said: said[q.asked("done")], asset: q.console.assets.url}
-	if !q.login.secret.Empty() {
+	if !q.login.cookie.Empty() {
 		f.proof = q.login.proof()
 	}
 	if cookie, err := q.r.Cookie(themeCookie); err == nil && (cookie.Value == "light" || cookie.Value == "dark") {

@@ -20,10 +20,13 @@ import (
 type Config struct {
 	// Service is every verb for one caller.
 	Service func(berth.Caller) berth.Service
-	// Authenticate says whose login this is; EUnauthenticated when nobody's.
+	// Authenticate says whose login a cookie is of; EUnauthenticated when nobody's.
 	Authenticate func(ctx context.Context, cookie berth.Secret) (berth.Caller, berth.Login, error)
-	// Login exchanges the secret of a login link for a login.
-	Login func(ctx context.Context, link berth.Secret, client berth.LoginClient) (berth.Login, berth.Secret, error)
+	// LinkOf says what a one-time link is for, and EnterByLink uses it up for a login.
+	LinkOf          func(ctx context.Context, link berth.Secret) (berth.Link, error)
+	EnterByLink     func(ctx context.Context, link berth.Secret, choose berth.Choices, from berth.LoginClient) (berth.Login, berth.Secret, error)
+	LoginByPassword func(ctx context.Context, name string, password berth.Secret, from berth.LoginClient) (berth.Login, berth.Secret, error)
+	Logout          func(ctx context.Context, cookie berth.Secret) error
 	// RoleOn is the caller's role on a project, so that nobody is offered what is refused.
 	RoleOn func(ctx context.Context, caller berth.Caller, project string) (berth.Role, error)
 	// Changes hints at deployments that changed, "" for a project; the channel closes with ctx.
