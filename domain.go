@@ -18,6 +18,17 @@ type DomainService interface {
 	CheckDomain(ctx context.Context, ref, name string) (Domain, error)
 	// DeleteDomain ends it at once. EConflict while another domain redirects to it.
 	DeleteDomain(ctx context.Context, ref, name string) error
+
+	// AddProjectDomain lets all names one label below a name lead to the project's deployments that are made from now
+	// on: each of their hosts has its label there, too. It serves once a TXT record proves it. EConflict where somebody
+	// else has it, or names below it.
+	AddProjectDomain(ctx context.Context, project, name string) (Domain, error)
+	// ProjectDomains lists those of a whole project.
+	ProjectDomains(ctx context.Context, project string) ([]Domain, error)
+	// CheckProjectDomain is CheckDomain for one of them.
+	CheckProjectDomain(ctx context.Context, project, name string) (Domain, error)
+	// DeleteProjectDomain ends it, and all names below it, at once.
+	DeleteProjectDomain(ctx context.Context, project, name string) error
 }
 
 // NewDomain asks for a domain.
@@ -39,17 +50,21 @@ const (
 // ClaimTime is how long a name that is not proven stays a deployment's.
 const ClaimTime = 72 * time.Hour
 
-// Domain is a name of a team's own. It belongs to one deployment.
+// Domain is a name of a team's own. It belongs to one deployment or, with a star in front, to a whole project: then all
+// names one label below lead to hosts of the project's deployments.
 type Domain struct {
 	Name       string `json:"name"`              // in Punycode where it has other letters (RFC 5891)
 	Unicode    string `json:"unicode,omitempty"` // as people write it, where that differs
-	Deployment ID     `json:"-"`
+	Deployment ID     `json:"-"`                 // empty: the whole project's
 	Slug       string `json:"deployment"`
+	ProjectID  ID     `json:"-"`
+	Project    string `json:"project"`
+	Below      string `json:"below,omitempty"` // the project's domain that gives a deployment this name
 	Element    string `json:"element"`
 	Identifier string `json:"-"` // of the element's host
 	RedirectTo string `json:"redirectTo,omitempty"`
-	URL        string `json:"url"`
-	Token      string `json:"-"` // what a TXT record proves it with
+	URL        string `json:"url"` // empty of a project's domain
+	Token      string `json:"-"`   // what a TXT record proves it with
 	// Records lead the name here or prove it; filled in where domains are listed.
 	Records []DNSRecord `json:"records"`
 
@@ -62,6 +77,42 @@ type Domain struct {
 	ExpiresAt   time.Time   `json:"expiresAt,omitzero"` // when the claim ends, unless it is proven before
 	Certificate Certificate `json:"certificate,omitzero"`
 }
+
+// star is in front of a project's domains, as the DNS writes it for all names below one.
+const star = "*."
+
+// Parent is the name below which a project's domain leads all names here; ok is false for a deployment's domain.
+func (d Domain) Parent() (name string, ok bool) { return strings.CutPrefix(d.Name, star) }
+
+// ParentDomain is how a project's domain is written.
+func ParentDomain(name string) string { return star + strings.TrimPrefix(name, star) }
+
+// NamesBelow are the names that a project's domain gives to a deployment's hosts, former labels included: to those of
+// deployments that were made after the domain was added.
+func (d Domain) NamesBelow(of Deployment, hosts []Host) (list []Domain) {
+	parent, ok := d.Parent()
+	if !ok || d.ProjectID != of.ProjectID || of.CreatedAt.Before(d.CreatedAt) {
+		return nil
+	}
+	for _, h := range hosts {
+		named := d
+		named.Name, named.Below, named.Deployment, named.Slug, named.Element, named.Identifier = h.Label+"."+parent, d.Name, of.ID, of.Slug, h.Element, h.Identifier
+		if h.RedirectTo != "" {
+			named.RedirectTo = h.RedirectTo + "." + parent
+		}
+		list = append(list, named)
+	}
+	return list
+}
+
+// Overlaps reports whether a name of the two lies at or below a project's domain that is the other.
+func (d Domain) Overlaps(other Domain) bool {
+	parent, isParent := d.Parent()
+	above, otherIs := other.Parent()
+	return isParent && within(above, parent) || otherIs && within(parent, above)
+}
+
+func within(name, parent string) bool { return name == parent || strings.HasSuffix(name, "."+parent) }
 
 // DNSRecord is a record that somebody has to create.
 type DNSRecord struct {
@@ -109,7 +160,7 @@ func DomainRecords(name, token, alias string, here []netip.Addr) []DNSRecord {
 		records = append(records, DNSRecord{"CNAME", name, alias, RecordLeads})
 	}
 	if token != "" {
-		records = append(records, DNSRecord{"TXT", ProofLabel + name, ProofText(token), RecordProves})
+		records = append(records, DNSRecord{"TXT", ProofLabel + strings.TrimPrefix(name, star), ProofText(token), RecordProves})
 	}
 	return records
 }

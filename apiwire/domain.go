@@ -1,5 +1,10 @@
 package apiwire
 
+// NewProjectDomain names a domain of a whole project.
+type NewProjectDomain struct {
+	Name string `json:"name" example:"apps.example.com" doc:"All names one label below it lead here"`
+}
+
 // NewDomain names a domain of a team's own.
 type NewDomain struct {
 	Name    string `json:"name" example:"shop.example.com" doc:"Without scheme and port"`

@@ -26,3 +26,23 @@ func (c *Client) CheckDomain(ctx context.Context, ref, name string) (d berth.Dom
 func (c *Client) DeleteDomain(ctx context.Context, ref, name string) error {
 	return c.call(ctx, remove, at("deployments", ref, "domains", name), nil, nil, nil)
 }
+
+// ProjectDomains lists those of a whole project.
+func (c *Client) ProjectDomains(ctx context.Context, project string) (list []berth.Domain, err error) {
+	return list, c.call(ctx, get, at("projects", project, "domains"), nil, nil, &list)
+}
+
+// AddProjectDomain lets all names one label below a name lead to the project's deployments of from now on.
+func (c *Client) AddProjectDomain(ctx context.Context, project, name string) (d berth.Domain, err error) {
+	return d, c.call(ctx, post, at("projects", project, "domains"), nil, apiwire.NewProjectDomain{Name: name}, &d)
+}
+
+// CheckProjectDomain looks where the DNS leads the names below one.
+func (c *Client) CheckProjectDomain(ctx context.Context, project, name string) (d berth.Domain, err error) {
+	return d, c.call(ctx, post, at("projects", project, "domains", name, "check"), nil, nil, &d)
+}
+
+// DeleteProjectDomain ends one, and the names below it, at once.
+func (c *Client) DeleteProjectDomain(ctx context.Context, project, name string) error {
+	return c.call(ctx, remove, at("projects", project, "domains", name), nil, nil, nil)
+}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -36,7 +37,7 @@ func (s *Service) AddDomain(ctx context.Context, ref string, n berth.NewDomain) 
 		if domain, err = s.control.newDomain(tx, d, n); err != nil {
 			return err
 		}
-		if err := tx.AddDomain(domain); err != nil {
+		if err := addDomain(tx, domain); err != nil {
 			return err
 		}
 		return s.event(tx, d, domain.Element, "domain.added", domain.Name+" shall "+purposeOf(domain))
@@ -47,7 +48,30 @@ func (s *Service) AddDomain(ctx context.Context, ref string, n berth.NewDomain) 
 	return s.control.look(ctx, domain)
 }
 
+// addDomain stores a domain unless somebody else's is in its way.
+func addDomain(tx Tx, domain berth.Domain) error {
+	taken, err := overlaps(tx, domain)
+	if err != nil {
+		return err
+	}
+	if taken {
+		return berth.Errorf(berth.EConflict, "somebody on this server has the domain %s already", domain.Name)
+	}
+	return tx.AddDomain(domain)
+}
+
+// overlaps reports whether another project has proven names of its own where a domain's are.
+func overlaps(tx Tx, domain berth.Domain) (bool, error) {
+	all, err := tx.AllDomains()
+	return slices.ContainsFunc(all, func(m berth.Domain) bool {
+		return m.Proven && m.ProjectID != domain.ProjectID && m.Overlaps(domain)
+	}), err
+}
+
 func purposeOf(d berth.Domain) string {
+	if _, parent := d.Parent(); parent {
+		return "lead to new deployments of " + d.Project
+	}
 	if d.RedirectTo != "" {
 		return "redirect to " + d.RedirectTo
 	}
@@ -66,7 +90,8 @@ func (c *Control) newDomain(tx Tx, d berth.Deployment, n berth.NewDomain) (domai
 	if len(there) >= maxDomains {
 		return domain, berth.Errorf(berth.EConflict, "%s has %d domains, which is as many as a deployment may have", d.Slug, len(there))
 	}
-	domain = berth.Domain{Name: name, Deployment: d.ID, Slug: d.Slug, Token: string(berth.NewID() + berth.NewID()), CreatedAt: tx.Now(), Message: "the DNS has not been asked yet"}
+	domain = claimOf(tx, name)
+	domain.Deployment, domain.Slug, domain.ProjectID, domain.Project = d.ID, d.Slug, d.ProjectID, d.Project
 	if n.RedirectTo != "" {
 		to, err := redirectTarget(there, d, n)
 		domain.Element, domain.Identifier, domain.RedirectTo = to.Element, to.Identifier, to.Name
@@ -75,6 +100,11 @@ func (c *Control) newDomain(tx Tx, d berth.Deployment, n berth.NewDomain) (domai
 	host, err := hostFor(tx, d, n.Element)
 	domain.Element, domain.Identifier = host.Element, host.Identifier
 	return domain, err
+}
+
+// claimOf is a domain that nobody has looked at yet.
+func claimOf(tx Tx, name string) berth.Domain {
+	return berth.Domain{Name: name, Token: string(berth.NewID() + berth.NewID()), CreatedAt: tx.Now(), Message: "the DNS has not been asked yet"}
 }
 
 // parseDomain takes a name as people write it, and returns what the DNS knows it by.
@@ -148,7 +178,7 @@ func (s *Service) Domains(ctx context.Context, ref string) (list []berth.Domain,
 		if d, err = s.deployment(tx, DomainRead, ref); err != nil {
 			return err
 		}
-		list, err = tx.Domains(d.ID)
+		list, err = domainsOf(tx, d)
 		return err
 	})
 	if err != nil || len(list) == 0 {
@@ -159,6 +189,19 @@ func (s *Service) Domains(ctx context.Context, ref string) (list []berth.Domain,
 		list[i] = s.control.shownDomain(list[i], d.Hosts, here)
 	}
 	return list, nil
+}
+
+// domainsOf are those of a deployment, and behind them the names that its project's domains give it.
+func domainsOf(tx Tx, d berth.Deployment) ([]berth.Domain, error) {
+	list, err := tx.Domains(d.ID)
+	if err != nil {
+		return nil, err
+	}
+	parents, err := tx.ProjectDomains(d.ProjectID)
+	for _, m := range parents {
+		list = append(list, m.NamesBelow(d, d.Hosts)...)
+	}
+	return list, err
 }
 
 // reached are the server's own addresses, as far as they are known in time.
@@ -188,13 +231,16 @@ func (s *Service) CheckDomain(ctx context.Context, ref, name string) (domain ber
 }
 
 func domainOf(tx Tx, d berth.Deployment, name string) (berth.Domain, error) {
-	list, err := tx.Domains(d.ID)
+	list, err := domainsOf(tx, d)
 	if err != nil {
 		return berth.Domain{}, err
 	}
 	at := slices.IndexFunc(list, func(m berth.Domain) bool { return m.Name == punycode(name) })
-	if at < 0 {
+	switch {
+	case at < 0:
 		return berth.Domain{}, berth.Errorf(berth.ENotFound, "%s has no domain %s: berth domain ls %s lists them", d.Slug, name, d.Slug)
+	case list[at].Below != "":
+		return berth.Domain{}, berth.Errorf(berth.EConflict, "%s comes from the project's domain %s: see berth domain ls --project %s", list[at].Name, list[at].Below, d.Project)
 	}
 	return list[at], nil
 }
@@ -217,7 +263,7 @@ func (s *Service) DeleteDomain(ctx context.Context, ref, name string) error {
 		if at := slices.IndexFunc(list, func(m berth.Domain) bool { return m.RedirectTo == domain.Name }); at >= 0 {
 			return berth.Errorf(berth.EConflict, "%s redirects to %s: remove that first", list[at].Name, domain.Name)
 		}
-		if err := tx.DeleteDomain(d.ID, domain.Name); err != nil {
+		if err := tx.DeleteDomain(domain); err != nil {
 			return err
 		}
 		return s.event(tx, d, domain.Element, "domain.removed", domain.Name+" does not "+purposeOf(domain)+" any more")
@@ -227,10 +273,10 @@ func (s *Service) DeleteDomain(ctx context.Context, ref, name string) error {
 // look asks the DNS about a domain and stores what it says. Once proven it stays so: a name server that is out of
 // order for a while takes no site down, and one that says something else is told of.
 func (c *Control) look(ctx context.Context, domain berth.Domain) (berth.Domain, error) {
-	dns, here, err := c.Leads(ctx, domain.Name)
+	dns, here, err := c.Leads(ctx, askedFor(domain))
 	var hosts []berth.Host
 	update := c.Store.Update(ctx, func(tx Tx) error {
-		d, findErr := tx.DeploymentByID(berth.Everything(), domain.Deployment)
+		d, findErr := ownerOf(tx, domain)
 		if findErr != nil {
 			return findErr
 		}
@@ -241,6 +287,13 @@ func (c *Control) look(ctx context.Context, domain berth.Domain) (berth.Domain, 
 		}
 		before := domain
 		seen := judge(claim, dns, here, err)
+		if !domain.Proven && seen.message == "" {
+			if taken, err := overlaps(tx, domain); err != nil {
+				return err
+			} else if taken {
+				seen.message = "somebody on this server has this name or names below it already"
+			}
+		}
 		if seen.unknown && domain.Proven {
 			return nil // nothing has been learnt
 		}
@@ -258,6 +311,23 @@ func (c *Control) look(ctx context.Context, domain berth.Domain) (berth.Domain, 
 	return c.shownDomain(domain, hosts, here), update
 }
 
+// askedFor is the name that the DNS is asked about: of a project's domain any below it.
+func askedFor(domain berth.Domain) string {
+	if name, parent := domain.Parent(); parent {
+		return "any." + name
+	}
+	return domain.Name
+}
+
+// ownerOf is the deployment that a domain leads to; of a project's domain it is one without hosts.
+func ownerOf(tx Tx, domain berth.Domain) (berth.Deployment, error) {
+	if domain.Deployment != "" {
+		return tx.DeploymentByID(berth.Everything(), domain.Deployment)
+	}
+	p, err := tx.ProjectByID(berth.Everything(), domain.ProjectID)
+	return berth.Deployment{ProjectID: p.ID, Project: p.Name}, err
+}
+
 // domainClaim is what a deployment claims with a domain.
 func (c *Control) domainClaim(tx Tx, d berth.Deployment, domain berth.Domain, here []netip.Addr) (claim, error) {
 	own, err := tx.Domains(d.ID)
@@ -271,8 +341,9 @@ func (c *Control) domainClaim(tx Tx, d berth.Deployment, domain berth.Domain, he
 	is := func(list []berth.Domain, name string) bool {
 		return slices.ContainsFunc(list, func(m berth.Domain) bool { return m.Name == name && m.Proven })
 	}
+	_, parent := domain.Parent()
 	return claim{
-		name: domain.Name, token: domain.Token, proven: domain.Proven,
+		name: domain.Name, token: domain.Token, proven: domain.Proven, parent: parent,
 		own: func(name string) bool {
 			return is(own, name) || slices.ContainsFunc(d.Hosts, func(h berth.Host) bool { full, _ := c.Host(h.Label); return full == name })
 		},
@@ -313,24 +384,30 @@ func (c *Control) aliasFor(domain berth.Domain, hosts []berth.Host) string {
 }
 
 func (c *Control) shownDomain(d berth.Domain, hosts []berth.Host, here []netip.Addr) berth.Domain {
-	d.URL, d.Unicode, d.State = c.URLOf(d.Name), unicodeOf(d.Name), d.StateOf()
-	d.Records = berth.DomainRecords(d.Name, d.Token, c.aliasFor(d, hosts), here)
+	d.Unicode, d.State = unicodeOf(d.Name), d.StateOf()
+	_, parent := d.Parent()
+	if !parent {
+		d.URL = c.URLOf(d.Name)
+	}
+	if d.Records = []berth.DNSRecord{}; d.Below == "" {
+		d.Records = berth.DomainRecords(d.Name, d.Token, c.aliasFor(d, hosts), here)
+	}
 	if !d.Proven {
 		d.ExpiresAt = d.CreatedAt.Add(berth.ClaimTime)
 	}
-	if c.Certificate != nil && d.Proven {
+	if !parent && c.Certificate != nil && d.Proven {
 		d.Certificate = c.Certificate(d.Name)
 	}
 	return d
 }
 
-// WatchedDomains lists the deployments that have domains.
+// WatchedDomains lists the deployments and projects that have domains.
 func (c *Control) WatchedDomains(ctx context.Context) (ids []berth.ID, err error) {
 	err = c.Store.View(ctx, func(tx Tx) error {
 		all, err := tx.AllDomains()
 		for _, d := range all {
-			if !slices.Contains(ids, d.Deployment) {
-				ids = append(ids, d.Deployment)
+			if owner := cmp.Or(d.Deployment, d.ProjectID); !slices.Contains(ids, owner) {
+				ids = append(ids, owner)
 			}
 		}
 		return err
@@ -338,11 +415,20 @@ func (c *Control) WatchedDomains(ctx context.Context) (ids []berth.ID, err error
 	return ids, err
 }
 
-// WatchDomains asks the DNS about a deployment's domains that are due, ends claims that were not proven in time, and
-// says when to ask again.
-func (c *Control) WatchDomains(ctx context.Context, deployment berth.ID) (again time.Duration, err error) {
+// WatchDomains asks the DNS about the domains of a deployment or project that are due, ends claims that were not proven
+// in time, and says when to ask again.
+func (c *Control) WatchDomains(ctx context.Context, owner berth.ID) (again time.Duration, err error) {
 	var list []berth.Domain
-	if err := c.Store.View(ctx, func(tx Tx) (err error) { list, err = tx.Domains(deployment); return err }); err != nil {
+	err = c.Store.View(ctx, func(tx Tx) error {
+		of, err := tx.Domains(owner)
+		if err != nil {
+			return err
+		}
+		list, err = tx.ProjectDomains(owner)
+		list = append(list, of...)
+		return err
+	})
+	if err != nil {
 		return 0, err
 	}
 	for _, d := range list {
@@ -385,11 +471,11 @@ func (c *Control) pauseOf(d berth.Domain) (pause time.Duration, due bool) {
 // expire ends a claim that nobody proved, so that a name is not kept from its owner.
 func (c *Control) expire(ctx context.Context, domain berth.Domain) error {
 	return c.Store.Update(ctx, func(tx Tx) error {
-		d, err := tx.DeploymentByID(berth.Everything(), domain.Deployment)
+		d, err := ownerOf(tx, domain)
 		if err != nil {
 			return err
 		}
-		if err := tx.DeleteDomain(d.ID, domain.Name); err != nil {
+		if err := tx.DeleteDomain(domain); err != nil {
 			return err
 		}
 		return tx.AppendEvent(berth.Event{Project: d.ProjectID, Deployment: d.ID, Slug: d.Slug, Element: domain.Element, Kind: "domain.expired",
@@ -397,9 +483,13 @@ func (c *Control) expire(ctx context.Context, domain berth.Domain) error {
 	})
 }
 
-// DoubtDomain has a domain looked at soon: something else said that it may not lead here. No domain is no error.
+// DoubtDomain has a domain looked at soon, or the project's that gives a deployment the name: something else said that
+// it may not lead here. No domain is no error.
 func DoubtDomain(tx Tx, name string) error {
 	domain, err := tx.Domain(name)
+	if _, above, _ := strings.Cut(name, "."); berth.CodeOf(err) == berth.ENotFound {
+		domain, err = tx.Domain(berth.ParentDomain(above))
+	}
 	if berth.CodeOf(err) == berth.ENotFound || (err == nil && !domain.Proven) {
 		return nil
 	}

@@ -20,11 +20,12 @@ type DNS struct {
 	Beside []netip.Addr
 }
 
-// claim is a name that a deployment wants.
+// claim is a name that a deployment wants, or a project with all names below it.
 type claim struct {
 	name   string // as people know it
 	token  string
 	proven bool // before
+	parent bool // a project wants it
 	// own reports whether a name is another one of who claims, ours whether it is anybody's on this server.
 	own, ours func(name string) bool
 	records   []berth.DNSRecord
@@ -39,15 +40,20 @@ type verdict struct {
 // judge is pure: what the DNS has to say before a name serves. That it leads here is enough where only one can have
 // meant it so: a record of its own, or an alias of a name that is the claimer's. What a wildcard leads here, or an
 // alias of somebody else's name, could be claimed by anybody on this server, and needs the TXT record. Of a name
-// that was proven before, only whether it leads here still.
+// that was proven before, only whether it leads here still. Nothing but the TXT record proves all names below one: who
+// leads them here for names of their own leads them here for everybody.
 func judge(c claim, dns DNS, here []netip.Addr, err error) verdict {
 	if err != nil {
 		return verdict{"the name servers give no answer about " + c.name + " at the moment; it is looked at again by itself", true}
 	}
-	if c.token != "" && slices.Contains(dns.Texts, berth.ProofText(c.token)) {
+	proof := c.token != "" && slices.Contains(dns.Texts, berth.ProofText(c.token))
+	if proof && (!c.parent || len(dns.Seen) > 0) {
 		return verdict{}
 	}
 	missing := c.missing(dns, here)
+	if c.parent && !c.proven && !proof {
+		missing = fmt.Sprintf("create %s to prove that it is yours, and %s to lead the names here", c.proving(c.name), c.leading())
+	}
 	if missing != "" && dns.TextsFailed {
 		return verdict{"the name servers give no answer about the TXT record of " + c.name + " at the moment; it is looked at again by itself", true}
 	}
@@ -94,5 +100,5 @@ func (c claim) leading() string {
 // proving is the record that proves the name. Where a wildcard leads the name here it has to stand above: a record
 // below the name would take it out of the wildcard (RFC 4592, 2.2.2).
 func (c claim) proving(name string) string {
-	return fmt.Sprintf("the record TXT %s%s %s", berth.ProofLabel, name, berth.ProofText(c.token))
+	return fmt.Sprintf("the record TXT %s%s %s", berth.ProofLabel, strings.TrimPrefix(name, "*."), berth.ProofText(c.token))
 }

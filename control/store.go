@@ -83,7 +83,8 @@ type Tx interface {
 
 	AddDomain(d berth.Domain) error
 	UpdateDomain(d berth.Domain) error
-	DeleteDomain(deployment berth.ID, name string) error
+	DeleteDomain(d berth.Domain) error
+	ProjectDomains(project berth.ID) ([]berth.Domain, error)
 	Domains(deployment berth.ID) ([]berth.Domain, error)
 	AllDomains() ([]berth.Domain, error)
 	Domain(name string) (berth.Domain, error)

@@ -32,7 +32,7 @@ func (c *Control) present(tx Tx, d berth.Deployment) (berth.Deployment, error) {
 	if d.Volumes, err = tx.Volumes(d.ID); err != nil {
 		return d, err
 	}
-	if d.Domains, err = tx.Domains(d.ID); err != nil {
+	if d.Domains, err = domainsOf(tx, d); err != nil {
 		return d, err
 	}
 	for i := range d.Domains {

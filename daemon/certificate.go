@@ -109,7 +109,28 @@ func (d *Daemon) whose(tx *sqlite.Tx, host string) (deployment berth.ID, element
 		return h.Deployment, h.Element, err
 	}
 	m, err := tx.Domain(host)
+	if berth.CodeOf(err) == berth.ENotFound {
+		return whoseBelow(tx, host)
+	}
 	return m.Deployment, m.Element, err
+}
+
+// whoseBelow is whose for a name that a project's domain gives to a host.
+func whoseBelow(tx *sqlite.Tx, host string) (deployment berth.ID, element string, err error) {
+	label, above, _ := strings.Cut(host, ".")
+	parent, err := tx.Domain(berth.ParentDomain(above))
+	if err != nil {
+		return "", "", err
+	}
+	h, err := tx.HostByLabel(label)
+	if err != nil {
+		return "", "", err
+	}
+	of, err := tx.DeploymentByID(berth.Everything(), h.Deployment)
+	if err == nil && len(parent.NamesBelow(of, []berth.Host{h})) == 0 {
+		err = berth.Errorf(berth.ENotFound, "%s is nobody's", host)
+	}
+	return of.ID, h.Element, err
 }
 
 // certificateFor asks for the certificate of the host a client names. A name below the base domain

@@ -48,11 +48,14 @@ func TestNewsOfACertificateAreEventsOfItsDeployment(t *testing.T) {
 		Kind: berth.KindBuild, Branch: "main", Size: berth.DefaultSize, Desire: berth.DesireRun}
 	if err := store.Update(t.Context(), func(tx *sqlite.Tx) error {
 		return errors.Join(tx.CreateProject(p), tx.CreateDeployment(main),
-			tx.AddHost(berth.Host{Deployment: main.ID, Element: "web", Identifier: "app", Label: "web-main-shop"}))
+			tx.AddHost(berth.Host{Deployment: main.ID, Element: "web", Identifier: "app", Label: "web-main-shop"}),
+			tx.AddDomain(berth.Domain{Name: "*.shop.example.org", ProjectID: p.ID, Proven: true}))
 	}); err != nil {
 		t.Fatal(err)
 	}
 	d.noteCertificate(certs.Note{Host: "web-main-shop.apps.example.com", Kind: certs.NoteIssued, Message: "issued"})
+	d.noteCertificate(certs.Note{Host: "web-main-shop.shop.example.org", Kind: "certificate.below", Message: "issued"})
+	d.noteCertificate(certs.Note{Host: "web-other.shop.example.org", Kind: "certificate.nobodys", Message: "issued"})
 	d.noteCertificate(certs.Note{Host: "console.apps.example.com", Kind: certs.NoteRefused, Message: "refused"})
 	var got []berth.Event
 	if err := store.View(t.Context(), func(tx *sqlite.Tx) (err error) {
@@ -67,6 +70,9 @@ func TestNewsOfACertificateAreEventsOfItsDeployment(t *testing.T) {
 	}
 	if id, known := of["certificate.issued"]; !known || id != main.ID {
 		t.Errorf("issued belongs to %q: %+v", id, got)
+	}
+	if of["certificate.below"] != main.ID || of["certificate.nobodys"] != "" {
+		t.Errorf("below a project's domain: %+v", got)
 	}
 	if id, known := of["certificate.refused"]; !known || id != "" {
 		t.Errorf("refused belongs to %q: %+v", id, got)

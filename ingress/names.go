@@ -17,7 +17,7 @@ func namesOf(s state, hostName func(label string) string) (names agentwire.Names
 	for _, h := range s.hosts {
 		names.PublicHosts = append(names.PublicHosts, strings.ToLower(hostName(h.Label)))
 	}
-	for _, d := range s.domains {
+	for _, d := range slices.Concat(s.domains, s.below) {
 		if d.Proven { // the machine's own address, where the DNS leads, is closed to containers
 			names.PublicHosts = append(names.PublicHosts, d.Name)
 		}

@@ -203,6 +203,41 @@ func TestADomainServesOnceItIsProven(t *testing.T) {
 	}
 }
 
+func TestAProjectsDomainLeadsToTheHostsOfItsDeployments(t *testing.T) {
+	w := serving(t)
+	w.store.deployments[0].ProjectID = "shop"
+	w.store.hosts = append(w.store.hosts, berth.Host{Deployment: "shop000000", Element: "web", Identifier: "web", Label: "old", RedirectTo: shopWeb, Until: w.clock.Add(time.Hour)})
+	const added = "api-main-shop.apps.example.com"
+	w.store.domains = []berth.Domain{
+		{Name: "*.apps.example.com", ProjectID: "shop"},
+		{Name: "*.others.example.com", ProjectID: "other", Proven: true},
+		{Name: added, Deployment: "shop000000", ProjectID: "shop", Element: "web", Identifier: "web", Proven: true},
+	}
+	w.refresh()
+	if w.Serves(shopWeb + ".apps.example.com") {
+		t.Error("a name below a domain that is not proven is served")
+	}
+	w.store.domains[0].Proven = true
+	w.refresh()
+	for host, want := range map[string]int{
+		shopWeb + ".apps.example.com": http.StatusOK, "old.apps.example.com": http.StatusPermanentRedirect, added: http.StatusOK,
+		shopWeb + ".others.example.com": http.StatusNotFound, "any.apps.example.com": http.StatusNotFound, "apps.example.com": http.StatusNotFound,
+	} {
+		if status, body := w.getHost(host); status != want || host == added && body != "web-w1" {
+			t.Errorf("%s answers %d %s, want %d", host, status, body, want)
+		}
+	}
+	if hosts := w.names().PublicHosts; !slices.Contains(hosts, shopAPI+".apps.example.com") {
+		t.Errorf("the deployment's own containers know %v", hosts)
+	}
+	w.store.deployments[0].CreatedAt = w.clock
+	w.store.domains[0].CreatedAt = w.clock.Add(time.Second)
+	w.refresh()
+	if w.Serves(shopWeb + ".apps.example.com") {
+		t.Error("a deployment that was there before the domain has a name below it")
+	}
+}
+
 func TestADomainRedirectsOnceBothAreProven(t *testing.T) {
 	w := serving(t)
 	w.store.domains = []berth.Domain{

@@ -39,6 +39,7 @@ type state struct {
 	deployment berth.Deployment
 	hosts      []berth.Host // former labels included
 	domains    []berth.Domain
+	below      []berth.Domain // names that the project's domains give
 	protected  []berth.Protection
 	latest     *berth.Release
 	serving    *release
@@ -116,9 +117,10 @@ func (r *reader) all() ([]state, error) {
 	for _, h := range hosts {
 		byDeployment[h.Deployment] = append(byDeployment[h.Deployment], h)
 	}
-	domainsOf := map[berth.ID][]berth.Domain{}
+	domainsOf := map[berth.ID][]berth.Domain{} // by deployment or project
 	for _, m := range domains {
-		domainsOf[m.Deployment] = append(domainsOf[m.Deployment], m)
+		owner := cmp.Or(m.Deployment, m.ProjectID)
+		domainsOf[owner] = append(domainsOf[owner], m)
 	}
 	protected := map[berth.ID][]berth.Protection{}
 	for _, p := range protections {
@@ -127,6 +129,9 @@ func (r *reader) all() ([]state, error) {
 	states := make([]state, 0, len(deployments))
 	for _, d := range deployments {
 		s := state{deployment: d, hosts: byDeployment[d.ID], domains: domainsOf[d.ID], protected: protected[d.ID], observed: observed[d.ID]}
+		for _, parent := range domainsOf[d.ProjectID] {
+			s.below = append(s.below, parent.NamesBelow(d, s.hosts)...)
+		}
 		s.broken = r.releases(&s)
 		states = append(states, s)
 	}

@@ -40,7 +40,12 @@ func buildTable(states []state, c tableContext) *proxy.Table {
 			route.Key, route.PlainHTTP = routeKey(s.deployment.ID, h.Element), isLocalhost(name)
 			table.Hosts[name] = route
 		}
-		c.addDomains(table, s)
+	}
+	for _, s := range states {
+		c.addDomains(table, s, s.domains)
+	}
+	for _, s := range states { // a name that somebody added goes before one that a project's domain gives
+		c.addDomains(table, s, s.below)
 	}
 	// Last, so that no application's host can take the place of one of ours.
 	for name, handler := range c.handlers {
@@ -52,12 +57,12 @@ func buildTable(states []state, c tableContext) *proxy.Table {
 
 // addDomains leads what is proven where the generated host of the same element leads, or has it redirect to another
 // domain once that serves. It takes no name that stands in the table already.
-func (c tableContext) addDomains(table *proxy.Table, s state) {
-	for _, d := range s.domains {
+func (c tableContext) addDomains(table *proxy.Table, s state, domains []berth.Domain) {
+	for _, d := range domains {
 		if _, taken := table.Hosts[d.Name]; taken || !d.Proven {
 			continue
 		}
-		if route := c.domainRoute(s, d); route != nil {
+		if route := c.domainRoute(s, d, domains); route != nil {
 			route.Key = routeKey(s.deployment.ID, d.Element)
 			table.Hosts[d.Name] = route
 		}
@@ -65,9 +70,9 @@ func (c tableContext) addDomains(table *proxy.Table, s state) {
 }
 
 // domainRoute is nil for a domain that leads nowhere yet.
-func (c tableContext) domainRoute(s state, d berth.Domain) *proxy.Route {
+func (c tableContext) domainRoute(s state, d berth.Domain, among []berth.Domain) *proxy.Route {
 	if d.RedirectTo != "" {
-		if !slices.ContainsFunc(s.domains, func(to berth.Domain) bool { return to.Name == d.RedirectTo && to.Proven && to.RedirectTo == "" }) {
+		if !slices.ContainsFunc(among, func(to berth.Domain) bool { return to.Name == d.RedirectTo && to.Proven && to.RedirectTo == "" }) {
 			return nil
 		}
 		return &proxy.Route{Redirect: d.RedirectTo}

@@ -122,6 +122,7 @@ type fakeService struct {
 
 	protected []string
 	renamed   []string
+	domains   []string
 }
 
 const commitA, commitB = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
