@@ -51,8 +51,10 @@ func (s *Service) InvitePerson(ctx context.Context, in berth.Invitation) (berth.
 		if err != nil {
 			return berth.Person{}, err
 		}
-		if err := giveRole(tx, p, in.Role, project); err != nil {
-			return berth.Person{}, err
+		if in.Role != berth.RoleNone {
+			if err := s.giveRole(tx, p, in.Role, project); err != nil {
+				return berth.Person{}, err
+			}
 		}
 		return p, tx.AppendEvent(berth.Event{Person: s.caller.Name, Project: project.ID, Kind: "person.invited", Message: in.Name + " was invited" + as(in.Role, project)})
 	})
@@ -93,12 +95,27 @@ func (s *Service) inviteAgain(tx Tx, p berth.Person, project string) error {
 	return tx.DeleteLoginLinks(p.ID)
 }
 
-// giveRole gives a person a role on a project, or without one on the server; no role leaves them what they have.
-func giveRole(tx Tx, p berth.Person, role berth.Role, project berth.Project) error {
-	if role == berth.RoleNone {
-		return nil
-	}
+// giveRole gives a person a role on a project, or without one on the server. A link opens all that its person may: with
+// less, the person's links to others end, and with more, the links of those to the person who could not have given it.
+func (s *Service) giveRole(tx Tx, p berth.Person, role berth.Role, project berth.Project) error {
+	before, err := p.Role, error(nil)
 	if project.ID != "" {
+		before, err = tx.RoleOn(p.ID, project.ID)
+	}
+	if err != nil || before == role {
+		return err
+	}
+	if role.Includes(before) {
+		err = tx.DeleteForeignLinks(p.ID, s.caller.Person)
+	} else {
+		err = tx.DeleteLinksBy(p.ID)
+	}
+	switch {
+	case err != nil:
+		return err
+	case project.ID != "" && role == berth.RoleNone:
+		return tx.DeleteMembership(p.ID, project.ID)
+	case project.ID != "":
 		return tx.PutMembership(berth.Membership{Person: p.ID, Project: project.ID, Role: role})
 	}
 	if err := ownerStays(tx, p, role); err != nil {
@@ -129,13 +146,13 @@ func (s *Service) SetPersonRole(ctx context.Context, name string, role berth.Rol
 				return err
 			}
 		}
-		if err := ownerStays(tx, p, role); err != nil || p.Role == role {
+		if p.Role == role {
+			return nil
+		}
+		if err := s.giveRole(tx, p, role, berth.Project{}); err != nil {
 			return err
 		}
 		p.Role = role
-		if err := tx.UpdatePerson(p); err != nil {
-			return err
-		}
 		return tx.AppendEvent(berth.Event{Person: s.caller.Name, Kind: "person.role", Message: fmt.Sprintf("%s has the role %s on the server", p.Name, orNone(role))})
 	})
 	return p, err
@@ -237,7 +254,7 @@ func (s *Service) PutMember(ctx context.Context, project, person string, role be
 		if err := berth.ValidateRole(role); err != nil {
 			return err
 		}
-		if err := giveRole(tx, who, role, p); err != nil {
+		if err := s.giveRole(tx, who, role, p); err != nil {
 			return err
 		}
 		m = berth.Member{Person: who.Name, Role: role, Invited: who.JoinedAt.IsZero()}
@@ -260,7 +277,7 @@ func (s *Service) DeleteMember(ctx context.Context, project, person string) erro
 		if role == berth.RoleNone {
 			return berth.Errorf(berth.ENotFound, "%s has no role on project %s itself; berth member ls %s shows who has", who.Name, p.Name, p.Name)
 		}
-		if err := tx.DeleteMembership(who.ID, p.ID); err != nil {
+		if err := s.giveRole(tx, who, berth.RoleNone, p); err != nil {
 			return err
 		}
 		return tx.AppendEvent(berth.Event{Person: s.caller.Name, Project: p.ID, Kind: "member.removed", Message: fmt.Sprintf("%s has no role on project %s any more", who.Name, p.Name)})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth"
+	"github.com/berth-dev/berth/control"
 )
 
 func (w *world) invites(t *testing.T, in berth.Invitation) berth.Secret {
@@ -96,6 +97,54 @@ func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
 	mustFail(t, err, berth.EForbidden, "role owner")
 	_, err = po.Persons(ctx)
 	mustFail(t, err, berth.EForbidden, "role viewer")
+}
+
+// TestLinksEndWithWhoMadeThem: a link that somebody holds opens neither more than they could have given, nor anything
+// once they may give nothing.
+func TestLinksEndWithWhoMadeThem(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	shop := w.project(t, "shop")
+	po := w.As(w.person(t, "po", berth.RoleNone, shop.ID, berth.RoleOwner))
+	made := func(by *control.Service, name string) berth.Secret {
+		t.Helper()
+		return secretOf(must[berth.LoginLink](t)(by.InvitePerson(ctx, berth.Invitation{Name: name, Project: "shop"})))
+	}
+	dead := func(link berth.Secret) bool {
+		_, err := w.LinkOf(ctx, link)
+		return err != nil
+	}
+	link := made(po, "x")
+	must[berth.Person](t)(w.owner.SetPersonRole(ctx, "x", berth.RoleOwner))
+	if !dead(link) {
+		t.Error("an owner of a project holds a link to an owner of the server")
+	}
+	mine := w.invites(t, berth.Invitation{Name: "y", Project: "shop"})
+	must[berth.Member](t)(w.owner.PutMember(ctx, "shop", "y", berth.RoleDeveloper))
+	must[berth.Member](t)(po.PutMember(ctx, "shop", "y", berth.RoleOwner))
+	if dead(mine) {
+		t.Error("an owner's link ends though they may give everything")
+	}
+	for _, end := range []struct {
+		name string
+		fn   func() error
+	}{
+		{"lower", func() error {
+			_, err := w.owner.PutMember(ctx, "shop", "po", berth.RoleViewer)
+			return err
+		}},
+		{"none", func() error { return w.owner.DeleteMember(ctx, "shop", "po") }},
+		{"gone", func() error { return w.owner.RemovePerson(ctx, "po") }},
+	} {
+		must[berth.Member](t)(w.owner.PutMember(ctx, "shop", "po", berth.RoleOwner))
+		link := made(po, "z-"+end.name)
+		if err := end.fn(); err != nil {
+			t.Fatal(err)
+		}
+		if !dead(link) {
+			t.Errorf("%s: a link of somebody who may not invite any more lets in", end.name)
+		}
+	}
 }
 
 func TestMembers(t *testing.T) {

@@ -173,7 +173,7 @@ func (s *Service) makeLink(ctx context.Context, life time.Duration, whom func(Tx
 			return err
 		}
 		link.Person, link.ExpiresAt = p.Name, s.control.Now().UTC().Add(life)
-		return tx.CreateLoginLink(hash(secret), p.ID, link.ExpiresAt)
+		return tx.CreateLoginLink(hash(secret), p.ID, s.caller.Person, link.ExpiresAt)
 	})
 	if err != nil {
 		return berth.LoginLink{}, err

@@ -127,10 +127,13 @@ type Tx interface {
 	MembershipsOf(person berth.ID) ([]berth.ProjectRole, error)
 	AllMemberships() (map[berth.ID][]berth.ProjectRole, error)
 
-	CreateLoginLink(hash []byte, person berth.ID, expires time.Time) error
+	CreateLoginLink(hash []byte, person, maker berth.ID, expires time.Time) error
 	LoginLink(hash []byte, now time.Time) (person berth.ID, expires time.Time, err error)
 	TakeLoginLink(hash []byte, now time.Time) (person berth.ID, err error)
 	DeleteLoginLinks(person berth.ID) error
+	DeleteLinksBy(maker berth.ID) error
+	// DeleteForeignLinks leaves those that maker or an owner of the server made.
+	DeleteForeignLinks(person, maker berth.ID) error
 
 	// A login lives while it has not expired and was used since a time.
 	CreateLogin(l berth.Login, hash []byte) error

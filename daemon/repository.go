@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/berth-dev/berth"
+	"github.com/berth-dev/berth/control"
 	"github.com/berth-dev/berth/githttp"
 )
 
@@ -41,5 +42,29 @@ func (d *Daemon) pushed(ctx context.Context, caller berth.Caller, p berth.Projec
 		_ = say(f.Deployment.Slug + ": release begins; ^C ends this report, not the release")
 		watched = append(watched, githttp.Watched{Slug: f.Deployment.Slug, Revision: f.Revision})
 	}
-	githttp.Watch(ctx, d.control.As(caller), watched, say)
+	githttp.Watch(ctx, lasting{d.control, caller}, watched, say)
+}
+
+// lasting reads releases as the caller may now: a report may outlast the right to it.
+type lasting struct {
+	control *control.Control
+	caller  berth.Caller
+}
+
+// Deployment finds one that the caller may still see.
+func (l lasting) Deployment(ctx context.Context, ref string) (berth.Deployment, error) {
+	now, err := l.control.Current(ctx, l.caller)
+	if err != nil {
+		return berth.Deployment{}, err
+	}
+	return l.control.As(now).Deployment(ctx, ref)
+}
+
+// Releases lists those of a deployment that the caller may still see.
+func (l lasting) Releases(ctx context.Context, ref string) ([]berth.Release, error) {
+	now, err := l.control.Current(ctx, l.caller)
+	if err != nil {
+		return nil, err
+	}
+	return l.control.As(now).Releases(ctx, ref)
 }

@@ -57,7 +57,7 @@ func TestNoHintOfWhatDidNotHappenOrChange(t *testing.T) {
 		return tx.PutObserved(d.ID, berth.Observed{At: noon.Add(time.Second), Step: "cloning main"})
 	})
 	update(t, s, func(tx *Tx) error {
-		return errors.Join(tx.PutMeta("a", "b"), tx.TouchToken("none"), tx.CreateLoginLink([]byte("h"), ada.ID, noon))
+		return errors.Join(tx.PutMeta("a", "b"), tx.TouchToken("none"), tx.CreateLoginLink([]byte("h"), ada.ID, ada.ID, noon))
 	})
 	update(t, s, func(tx *Tx) error { return tx.UpdateProject(p) })
 	if id := next(t, ids); id != "" {

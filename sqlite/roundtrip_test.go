@@ -410,7 +410,7 @@ func TestLoginLinkLetsInOnce(t *testing.T) {
 		return who, err
 	}
 	update(t, s, func(tx *Tx) error {
-		return errors.Join(tx.CreateLoginLink([]byte("one"), ada.ID, noon.Add(time.Minute)), tx.CreateLoginLink([]byte("two"), ada.ID, noon.Add(time.Minute)))
+		return errors.Join(tx.CreateLoginLink([]byte("one"), ada.ID, ada.ID, noon.Add(time.Minute)), tx.CreateLoginLink([]byte("two"), ada.ID, ada.ID, noon.Add(time.Minute)))
 	})
 	if who, err := take("one", noon); who != ada.ID || err != nil {
 		t.Error(who, err)

@@ -12,10 +12,23 @@ func tokenInto(t *berth.Token) []any {
 	return []any{&t.ID, &t.Person, &t.Name, &t.Role, stampInto{&t.CreatedAt}, stampInto{&t.ExpiresAt}, stampInto{&t.LastUsed}}
 }
 
-// CreateLoginLink stores the hash of a link that lets a person in once.
-func (tx *Tx) CreateLoginLink(hash []byte, person berth.ID, expires time.Time) error {
+// CreateLoginLink stores the hash of a link that lets a person in once. It ends with its maker.
+func (tx *Tx) CreateLoginLink(hash []byte, person, maker berth.ID, expires time.Time) error {
 	_, err := tx.write("create login link", "the person is gone, or the link exists",
-		`INSERT INTO login_links (hash, person, expires_at) VALUES (?, ?, ?)`, hash, person, stamp(expires))
+		`INSERT INTO login_links (hash, person, maker, expires_at) VALUES (?, ?, ?, ?)`, hash, person, maker, stamp(expires))
+	return err
+}
+
+// DeleteLinksBy ends the links that somebody made for others.
+func (tx *Tx) DeleteLinksBy(maker berth.ID) error {
+	_, err := tx.write("delete login links", "", `DELETE FROM login_links WHERE maker = ?1 AND person <> ?1`, maker)
+	return err
+}
+
+// DeleteForeignLinks ends the links for a person that somebody else than maker made, owners of the server excepted.
+func (tx *Tx) DeleteForeignLinks(person, maker berth.ID) error {
+	_, err := tx.write("delete login links", "", `DELETE FROM login_links WHERE person = ? AND maker <> ?
+		AND maker NOT IN (SELECT id FROM persons WHERE role = ?)`, person, maker, berth.RoleOwner)
 	return err
 }
 
