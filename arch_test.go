@@ -66,6 +66,7 @@ var house = []struct {
 	{path: "reconciler/builds", floor: 3},
 	{path: "reconciler/deployments", floor: 3},
 	{path: "reconciler/disk", floor: 3},
+	{path: "reconciler/idle", floor: 3},
 	{path: "reconciler/migration", floor: 3},
 	{path: "reconciler/garbage", floor: 3},
 	{path: "reconciler/release", floor: 3},

@@ -8,8 +8,12 @@ type Desire string
 const (
 	DesireRun    Desire = "run"
 	DesireStop   Desire = "stop"
+	DesireSleep  Desire = "sleep" // until something wakes it
 	DesireDelete Desire = "delete"
 )
+
+// Rests reports whether no instance is to run, though all of it is kept.
+func (d Desire) Rests() bool { return d == DesireStop || d == DesireSleep }
 
 // Deployment is one full instance of a project, as it is stored and as it is shown.
 // Desired fields are written by the API only; Observed by the reconciler only.
@@ -26,12 +30,14 @@ type Deployment struct {
 	Size      Size           `json:"size"`
 	Desire    Desire         `json:"-"`
 	Restarts  map[string]int `json:"-"` // by element: counts the restarts a person asked for
+	Rest      Rest           `json:"rest,omitzero"`
 	CreatedAt time.Time      `json:"createdAt"`
 
 	Phase    Phase           `json:"phase"`
 	Message  string          `json:"message,omitempty"` // why, in a sentence, when the phase is not running
 	Hosts    []Host          `json:"hosts"`
 	Domains  []Domain        `json:"domains,omitempty"` // filled in where one deployment is shown
+	Idle     *Idleness       `json:"idle,omitempty"`    // the same, while it runs
 	SSH      []SSHCommand    `json:"ssh"`
 	Elements []ElementStatus `json:"elements,omitempty"`
 	Volumes  []Volume        `json:"volumes,omitempty"`

@@ -23,6 +23,7 @@ type Service interface {
 	RegistryService
 	ProjectFileService
 	DeploymentService
+	RestService
 	PlanService
 	EnvironmentService
 	SharedService

@@ -200,6 +200,15 @@ func contractDeployment(t *testing.T, s *server, b berth.Service) berth.Deployme
 	mustBe(t, err, berth.PhaseStopped, d.Phase)
 	d, err = b.StartDeployment(ctx, "web-shop")
 	mustBe(t, err, berth.PhaseRunning, d.Phase)
+	d, err = b.SleepDeployment(ctx, "web")
+	mustBe(t, err, berth.PhaseSleeping, d.Phase)
+	never, day := berth.Never, 24*time.Hour
+	d, err = b.ChangeRest(ctx, "web", berth.ChangeRest{After: &never, For: &day})
+	mustBe(t, err, berth.Never, d.Rest.After)
+	d, err = b.ChangeRest(ctx, "web", berth.ChangeRest{After: new(time.Duration)})
+	mustBe(t, err, true, d.Rest.After == 0 && !d.Rest.Until.IsZero())
+	d, err = b.StartDeployment(ctx, "web")
+	mustBe(t, err, berth.PhaseRunning, d.Phase)
 	d, err = b.RenameDeployment(ctx, "web", "live")
 	mustBe(t, err, "live web-shop", d.Name+" "+d.Slug)
 	_, err = b.RestartElement(ctx, "live", "absent")
@@ -310,7 +319,7 @@ func contractStreams(t *testing.T, b berth.Service, d berth.Deployment) {
 		kinds, last = append(kinds, e.Kind), e.Seq
 		mustBe(t, nil, "ada", e.Person)
 	}
-	mustBe(t, nil, []string{"deployment.created", "deployment.stopped", "deployment.started", "deployment.renamed", "deployment.restarted",
+	mustBe(t, nil, []string{"deployment.created", "deployment.stopped", "deployment.started", "deployment.sleeps", "deployment.rest", "deployment.rest", "deployment.started", "deployment.renamed", "deployment.restarted",
 		"environment.set", "environment.unset", "release.created", "release.created", "build.cancelled"}, kinds)
 	var out strings.Builder
 	code, err := b.Exec(ctx, d.Slug, berth.Exec{Command: []string{"cat", "--password=x"}, Stdin: strings.NewReader("hello"), Stdout: &out, Stderr: io.Discard})

@@ -47,6 +47,16 @@ func (a *api) deploymentRoutes() {
 	a.change(accepted(route("stop-deployment", "POST", "/deployments/{deployment}/stop", "Stop a deployment until it is started")), berth.Service.StopDeployment)
 	a.change(accepted(route("start-deployment", "POST", "/deployments/{deployment}/start", "Start a stopped deployment")), berth.Service.StartDeployment)
 
+	a.change(accepted(route("sleep-deployment", "POST", "/deployments/{deployment}/sleep", "Put a deployment to sleep until something asks for it")), berth.Service.SleepDeployment)
+
+	call(a, route("change-rest", "PATCH", "/deployments/{deployment}/rest", "Say when a deployment goes to sleep by itself"), usual,
+		func(ctx context.Context, s berth.Service, in *struct {
+			InDeployment
+			Body apiwire.RestChange
+		}) (berth.Deployment, error) {
+			return s.ChangeRest(ctx, in.Deployment, in.Body.Change())
+		})
+
 	call(a, accepted(route("restart-deployment", "POST", "/deployments/{deployment}/restart", "Replace the instances of an element, or of all components")), usual,
 		func(ctx context.Context, s berth.Service, in *struct {
 			InDeployment

@@ -75,6 +75,8 @@ var needs = map[berth.Role][]string{
 		"POST /deployments/{deployment}/releases",
 		"POST /deployments/{deployment}/restart",
 		"POST /deployments/{deployment}/rollback",
+		"PATCH /deployments/{deployment}/rest",
+		"POST /deployments/{deployment}/sleep",
 		"POST /deployments/{deployment}/start",
 		"POST /deployments/{deployment}/stop",
 		"POST /projects",

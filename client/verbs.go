@@ -159,6 +159,16 @@ func (c *Client) StartDeployment(ctx context.Context, ref string) (d berth.Deplo
 	return d, c.call(ctx, post, at("deployments", ref, "start"), nil, nil, &d)
 }
 
+// SleepDeployment puts it to sleep.
+func (c *Client) SleepDeployment(ctx context.Context, ref string) (d berth.Deployment, err error) {
+	return d, c.call(ctx, post, at("deployments", ref, "sleep"), nil, nil, &d)
+}
+
+// ChangeRest says when it goes to sleep.
+func (c *Client) ChangeRest(ctx context.Context, ref string, r berth.ChangeRest) (d berth.Deployment, err error) {
+	return d, c.call(ctx, patch, at("deployments", ref, "rest"), nil, apiwire.RestChangeOf(r), &d)
+}
+
 // DeleteDeployment marks it.
 func (c *Client) DeleteDeployment(ctx context.Context, ref string) error {
 	return c.call(ctx, remove, at("deployments", ref), nil, nil, nil)

@@ -56,6 +56,7 @@ const (
 	DeploymentRestart Verb = "restart the deployment"
 	DeploymentStop    Verb = "stop the deployment"
 	DeploymentStart   Verb = "start the deployment"
+	DeploymentRest    Verb = "change when the deployment sleeps"
 	DeploymentDelete  Verb = "delete the deployment"
 	VolumeDelete      Verb = "delete volumes"
 	HostRead          Verb = "read the hosts"
@@ -119,6 +120,7 @@ var leastRole = map[Verb]berth.Role{
 	DeploymentRestart: berth.RoleDeveloper,
 	DeploymentStop:    berth.RoleDeveloper,
 	DeploymentStart:   berth.RoleDeveloper,
+	DeploymentRest:    berth.RoleDeveloper,
 	DeploymentDelete:  berth.RoleOwner,
 	VolumeDelete:      berth.RoleOwner,
 	HostRead:          berth.RoleViewer,

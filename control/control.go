@@ -63,6 +63,8 @@ type Config struct {
 	BuildsURL     func(slug string) string
 	// Led reports whether requests are led to a release that serves. nil: they are.
 	Led func(r berth.Release) bool
+	// Idle says since when nobody has used a deployment that runs. nil: not known.
+	Idle func(d berth.Deployment) *berth.Idleness
 	// Domain is the base domain of generated hosts.
 	Domain string
 	// Leads says what the DNS says of a name, and at which addresses this server is reached; an error: the name
@@ -132,6 +134,7 @@ var (
 	_ berth.SourceService      = (*Service)(nil)
 	_ berth.ProjectFileService = (*Service)(nil)
 	_ berth.DeploymentService  = (*Service)(nil)
+	_ berth.RestService        = (*Service)(nil)
 	_ berth.PlanService        = (*Service)(nil)
 	_ berth.EnvironmentService = (*Service)(nil)
 	_ berth.SharedService      = (*Service)(nil)

@@ -208,6 +208,9 @@ func (s *Service) RestartElement(ctx context.Context, ref, identifier string) (b
 		if d.Desire == berth.DesireStop {
 			return berth.Errorf(berth.EConflict, "%s is stopped: berth start %s starts it afresh", d.Slug, d.Slug)
 		}
+		if d.Desire == berth.DesireSleep {
+			s.control.wake(d)
+		}
 		release, ok, err := complete(tx, d.ID)
 		if err != nil {
 			return err
@@ -263,6 +266,9 @@ func (s *Service) wish(ctx context.Context, verb Verb, ref string, desire berth.
 	return s.change(ctx, verb, ref, func(tx Tx, d *berth.Deployment) error {
 		if d.Desire == desire {
 			return nil
+		}
+		if desire == berth.DesireRun {
+			s.control.wake(d)
 		}
 		d.Desire = desire
 		return s.event(tx, *d, "", kind, d.Slug+" was "+done)

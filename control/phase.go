@@ -20,6 +20,7 @@ type facts struct {
 //	wish    newest release      serving one   elements seen            phase
 //	delete  any                 any           any                      deleting
 //	stop    any                 any           any                      stopped
+//	sleep   any                 any           any                      sleeping
 //	run     none or pending     none          any                      pending
 //	run     building, starting  none          any                      starting
 //	run     failed              none          any                      failed
@@ -36,20 +37,22 @@ func phaseOf(f facts) (berth.Phase, string) {
 	case f.desire == berth.DesireDelete:
 		return berth.PhaseDeleting, "its containers, network, images and volumes are being removed"
 	case f.desire == berth.DesireStop:
-		return berth.PhaseStopped, stopMessage(f.seen)
+		return berth.PhaseStopped, restMessage(f.seen, "stopped by a person: berth start starts it again")
+	case f.desire == berth.DesireSleep:
+		return berth.PhaseSleeping, restMessage(f.seen, "the next request, shell or command wakes it")
 	case f.serving == nil:
 		return firstPhase(f)
 	}
 	return servingPhase(f)
 }
 
-func stopMessage(seen berth.Observed) string {
+func restMessage(seen berth.Observed, done string) string {
 	for _, i := range seen.Instances {
 		if i.State != berth.InstanceExited {
 			return "its containers are being stopped"
 		}
 	}
-	return "stopped by a person: berth start starts it again"
+	return done
 }
 
 // firstPhase is the phase while nothing has ever served.

@@ -36,6 +36,7 @@ func TestPhase(t *testing.T) {
 	}{
 		{"deleted while it runs", facts{berth.DesireDelete, one, one, seen(green, db)}, berth.PhaseDeleting, "its containers, network, images and volumes are being removed"},
 		{"stopped", facts{berth.DesireStop, one, one, seen(element("web", berth.Grey, "Stopped"))}, berth.PhaseStopped, "stopped by a person: berth start starts it again"},
+		{"sleeping", facts{berth.DesireSleep, one, one, seen(element("web", berth.Grey, "Stopped"))}, berth.PhaseSleeping, "the next request, shell or command wakes it"},
 		{"being stopped", facts{berth.DesireStop, one, one, berth.Observed{Instances: []berth.InstanceStatus{{State: berth.InstanceRunning}}}}, berth.PhaseStopped, "its containers are being stopped"},
 		{"nothing yet", facts{desire: berth.DesireRun}, berth.PhasePending, ""},
 		{"preparing", facts{berth.DesireRun, release(1, berth.ReleasePending), nil, berth.Observed{Step: "cloning main"}}, berth.PhasePending, "cloning main"},

@@ -40,7 +40,9 @@ func (c *Control) present(tx Tx, d berth.Deployment) (berth.Deployment, error) {
 	}
 	d.Elements, d.Releases = seen.Elements, c.asServed(releases)
 	d = c.summarise(d, f)
-	d.Hosts, err = c.shownHosts(tx, d)
+	if d.Hosts, err = c.shownHosts(tx, d); err == nil && c.Idle != nil && d.Desire == berth.DesireRun {
+		d.Idle = c.Idle(d)
+	}
 	return d, err
 }
 
@@ -96,7 +98,9 @@ func serving(tx Tx, deployment berth.ID, newest []berth.Release) (*berth.Release
 
 // summarise fills in what a list shows too.
 func (c *Control) summarise(d berth.Deployment, f facts) berth.Deployment {
-	d.Phase, d.Message = phaseOf(f)
+	if d.Phase, d.Message = phaseOf(f); d.Phase == berth.PhaseSleeping && d.Rest.Why != "" {
+		d.Message = d.Rest.Why + ": " + d.Message
+	}
 	switch {
 	case f.serving != nil:
 		d.Commit = f.serving.Commit

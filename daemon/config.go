@@ -52,6 +52,8 @@ type Config struct {
 	BuildCache int64
 	// Standby is how long the release before stands by after another began to serve; zero: not at all.
 	Standby time.Duration
+	// Idle is how long a development deployment may be idle before it goes to sleep; zero: any time.
+	Idle time.Duration
 	// Drain is how long an upgraded connection (WebSocket) stays with a replaced instance; zero: 5 minutes.
 	Drain   time.Duration
 	Version string
@@ -105,6 +107,9 @@ func (c Config) validate() error {
 		return berth.Errorf(berth.EInvalid, "--sslip must be a lower-case domain name like sslip.io, not %q", c.SSLIP)
 	case c.PublicIP != "" && !isAddress(c.PublicIP):
 		return berth.Errorf(berth.EInvalid, "--public-ip must be an address like 203.0.113.9, not %q", c.PublicIP)
+	}
+	if c.Idle < 0 {
+		return berth.Errorf(berth.EInvalid, "--idle takes a time like 4h, or 0 for never")
 	}
 	if c.Standby < 0 || c.Standby > time.Hour || c.Drain < 0 || c.Drain > 24*time.Hour {
 		return berth.Errorf(berth.EInvalid, "--standby takes up to 1h and --drain up to 24h")

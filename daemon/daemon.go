@@ -29,6 +29,7 @@ import (
 	"github.com/berth-dev/berth/mail"
 	"github.com/berth-dev/berth/packages"
 	"github.com/berth-dev/berth/proxy"
+	"github.com/berth-dev/berth/reconciler/idle"
 	"github.com/berth-dev/berth/reconciler/migration"
 	"github.com/berth-dev/berth/requestlog"
 	"github.com/berth-dev/berth/session"
@@ -58,6 +59,8 @@ type Daemon struct {
 	volumes   *volume.Volumes
 	disks     disks
 	moves     *migration.Loop
+	idling    *idle.Loop
+	waking    waking
 	mail      *mail.Inboxes
 	logs      *logs.Logs
 	requests  *requestlog.Log
@@ -293,6 +296,7 @@ func (d *Daemon) openControl(ctx context.Context) error {
 		Describe: describe, Moved: func(project berth.ID) { d.loops.follow.Hint(project) }, Mail: d.mail, Usage: d.volumes.Usage, Room: d.disks.room,
 		Volumes: storage{d}, BuildCache: d.cache.status,
 		Metrics:   func(w io.Writer) error { return d.proxy.WriteMetrics(w) },
+		Idle:      func(one berth.Deployment) *berth.Idleness { return d.idling.Idleness(one) },
 		Led:       func(r berth.Release) bool { return d.ingress.Leads(r) }, // opened before anybody is answered
 		Host:      func(label string) (string, string) { return d.names.host(label), d.names.url(label) },
 		Catalogue: catalogue, ServerURL: d.names.consoleURL(), ConsoleURL: d.names.consoleURL(),
@@ -313,11 +317,13 @@ func (d *Daemon) openRouting(context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.proxy = proxy.New(proxy.Config{Trusted: trusted, Log: d.log, Record: func(r proxy.Record) { d.requests.Add(ingress.RequestOf(r)) }})
+	d.proxy = proxy.New(proxy.Config{Trusted: trusted, Log: d.log, Record: d.asked})
 	d.closeLater(func() error { d.proxy.Close(); return nil })
+	d.waking.wake = d.wakeForRequest
+	d.closeLater(d.waking.Close)
 	d.ingress = ingress.New(ingress.Config{
 		Store:  watched[ingress.Tx]{storeFor[ingress.Tx]{d.store, func(tx *sqlite.Tx) ingress.Tx { return tx }}},
-		Dialer: d.engine, Proxy: d.proxy, RunDir: d.dirs.run, HostName: d.names.host, Hold: holdRequests, Drain: d.config.Drain,
+		Dialer: d.engine, Proxy: d.proxy, RunDir: d.dirs.run, HostName: d.names.host, Hold: holdRequests, Wake: d.waking.forRequest, Drain: d.config.Drain,
 		Handlers: map[string]http.Handler{d.names.console(): d.hooks(d.repositories(http.HandlerFunc(d.console)))}, Deployments: d.syncCore, Hosts: d.certs.Want,
 		Ports: standIns(d.httpListener.Addr(), d.httpsListener.Addr()), Log: d.log,
 	})
@@ -368,7 +374,7 @@ func (d *Daemon) openAPI(context.Context) error {
 	d.sessions = session.New(session.Config{
 		Access: d.control,
 		Store:  watched[session.Tx]{storeFor[session.Tx]{d.store, func(tx *sqlite.Tx) session.Tx { return tx }}},
-		Logs:   d.logs, Requests: d.requests, Execer: d.engine,
+		Logs:   d.logs, Requests: d.requests, Execer: d.engine, Wake: d.control.Wake,
 	})
 	d.api = api.New(api.Config{
 		Service:      d.as,

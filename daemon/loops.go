@@ -24,8 +24,8 @@ import (
 
 // loops are what makes wishes come true.
 type loops struct {
-	releases, deployments, builds, saved, origins, follow, reports, domains, garbage, disk, migration *reconciler.Loop
-	locks                                                                                             keylock.Locks[berth.ID]
+	releases, deployments, builds, saved, origins, follow, reports, domains, garbage, disk, migration, idle *reconciler.Loop
+	locks                                                                                                   keylock.Locks[berth.ID]
 }
 
 // deploymentsAtOnce bounds how many deployments get a turn at a time.
@@ -44,6 +44,7 @@ func (d *Daemon) openLoops(ctx context.Context) error {
 	})
 	watch := d.newDiskLoop()
 	d.moves = d.newMigrationLoop()
+	d.idling = d.newIdleLoop()
 	keep := deployments.New(deployments.Config{
 		Store:  storeFor[deployments.Tx]{d.store, func(tx *sqlite.Tx) deployments.Tx { return tx }},
 		Engine: d.engine, Volumes: d.volumes, Drained: d.ingress.Drained, Standby: d.config.Standby,
@@ -74,6 +75,7 @@ func (d *Daemon) openLoops(ctx context.Context) error {
 	d.loops.garbage = &reconciler.Loop{Name: "garbage", Keys: sweep.Keys, Turn: sweep.Turn, Every: 5 * time.Minute, Log: d.log}
 	d.loops.disk = &reconciler.Loop{Name: "disk", Keys: watch.Keys, Turn: watch.Turn, Workers: 3, Every: time.Minute, Log: d.log}
 	d.loops.migration = &reconciler.Loop{Name: "migration", Keys: d.moves.Keys, Turn: d.moves.Turn, Every: 5 * time.Minute, Log: d.log}
+	d.loops.idle = &reconciler.Loop{Name: "idle", Keys: d.idling.Keys, Turn: d.idling.Turn, Log: d.log}
 	return nil
 }
 
@@ -90,6 +92,7 @@ func (d *Daemon) runLoops(ctx context.Context, group *errgroup.Group) {
 				d.loops.saved.Hint(id)
 				d.loops.domains.Hint(id)
 				d.loops.reports.Hint(id)
+				d.loops.idle.Hint(id)
 			}
 			if id == "" {
 				d.loops.garbage.Hint("")
@@ -105,7 +108,7 @@ func (d *Daemon) runLoops(ctx context.Context, group *errgroup.Group) {
 		return nil
 	})
 	group.Go(func() error { return d.ingress.Run(ctx) })
-	for _, l := range []*reconciler.Loop{d.loops.releases, d.loops.deployments, d.loops.builds, d.loops.saved, d.loops.origins, d.loops.follow, d.loops.reports, d.loops.domains, d.loops.garbage, d.loops.disk, d.loops.migration} {
+	for _, l := range []*reconciler.Loop{d.loops.releases, d.loops.deployments, d.loops.builds, d.loops.saved, d.loops.origins, d.loops.follow, d.loops.reports, d.loops.domains, d.loops.garbage, d.loops.disk, d.loops.migration, d.loops.idle} {
 		group.Go(func() error { return l.Run(ctx) })
 	}
 }

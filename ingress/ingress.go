@@ -53,6 +53,8 @@ type Config struct {
 	// Hold is how long a request waits for an element whose instance is being replaced and could not run
 	// beside the new one. Zero: not at all.
 	Hold time.Duration
+	// Wake is told of a deployment that sleeps and whose host is asked for; it must not block. Nil: nothing wakes one.
+	Wake func(deployment berth.ID)
 	// Drain is how long an upgraded connection stays with a replaced instance; zero: the proxy's default.
 	Drain time.Duration
 	Now   func() time.Time // nil: time.Now
@@ -134,7 +136,7 @@ func (i *Ingress) Refresh(ctx context.Context) error {
 	// The files first: an instance that both leave has drained once the proxy says so.
 	named := map[string]bool{}
 	failed := i.writeNames(states, named)
-	table := buildTable(states, tableContext{hostName: i.config.HostName, handlers: i.config.Handlers, dial: i.config.Dialer.Dial, password: i.doors.password, hold: i.config.Hold, drain: i.config.Drain, now: now})
+	table := buildTable(states, tableContext{hostName: i.config.HostName, handlers: i.config.Handlers, dial: i.config.Dialer.Dial, password: i.doors.password, hold: i.config.Hold, wake: i.config.Wake, drain: i.config.Drain, now: now})
 	i.apply(table, servingOf(states), named, now)
 	i.doors.turn()
 	if i.config.Deployments != nil {

@@ -24,6 +24,9 @@ func (s state) page(element string) *proxy.Page {
 		return &proxy.Page{Code: "stopped", Title: "Stopped", Retry: time.Minute,
 			Message: fmt.Sprintf("The deployment %s was stopped.", slug),
 			Details: []string{"To start it: berth start " + slug}}
+	case s.deployment.Desire == berth.DesireSleep:
+		return &proxy.Page{Code: "sleeping", Title: "Asleep", Retry: time.Minute,
+			Message: fmt.Sprintf("The deployment %s is asleep. Loading this page wakes it.", slug)}
 	case s.hasFailed():
 		return s.withDetails(&proxy.Page{Code: "failed", Title: "It could not start", Retry: 15 * time.Second, Refresh: true,
 			Message: fmt.Sprintf("The deployment %s could not be started.", slug),

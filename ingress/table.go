@@ -23,6 +23,7 @@ type tableContext struct {
 	dial     func(ctx context.Context, instance string, port int) (net.Conn, error)
 	password func(hash string) func(name, password string) bool
 	hold     time.Duration
+	wake     func(berth.ID)
 	drain    time.Duration
 	now      time.Time
 }
@@ -119,11 +120,18 @@ func (c tableContext) routeOf(s state, h berth.Host) *proxy.Route {
 	if s.isLive() {
 		route.Grace = liveGrace
 	}
-	if s.deployment.Desire == berth.DesireRun && s.broken == nil {
+	switch {
+	case s.broken != nil:
+	case s.deployment.Desire == berth.DesireRun:
 		route.Targets = c.targets(s, h)
 		if s.isBackSoon(h.Element) {
 			route.Hold = c.hold
 		}
+		if s.wakesUp(h.Element, c.now) {
+			route.Hold = wakeHold
+		}
+	case s.deployment.Desire == berth.DesireSleep && c.wake != nil && s.current() != nil && s.leadsTo(h.Element):
+		route.Hold, route.Waits = wakeHold, c.wakes(s.deployment.ID)
 	}
 	return route
 }

@@ -52,7 +52,7 @@ func (p *Proxy) waitForTarget(w http.ResponseWriter, r *http.Request, f *flight,
 	began := time.Now()
 	for {
 		rest := route.Hold - time.Since(began)
-		if rest <= 0 || !waitFor(r, changed, rest) {
+		if rest <= 0 || route.Waits != nil && !route.Waits(r) || !waitFor(r, changed, rest) {
 			early.finish(false)
 			return route, unknown
 		}

@@ -34,6 +34,18 @@ func (t *tally) add(status int, took time.Duration) {
 	t.total.Add(int64(took))
 }
 
+// InFlight counts the requests and upgraded connections at present, of the routes whose Key is of.
+func (p *Proxy) InFlight(of func(key string) bool) (n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, route := range p.hosts {
+		if route.Key != "" && of(route.Key) {
+			n += route.tally.inFlight.Load()
+		}
+	}
+	return n
+}
+
 // WriteMetrics writes what there is to measure in Prometheus' text format, version 0.0.4. Counters of a host
 // begin anew when a table was without it.
 func (p *Proxy) WriteMetrics(w io.Writer) error {

@@ -42,6 +42,8 @@ type Route struct {
 	// Hold is how long a request waits for a target while there is none, before Page answers. Zero: not at all.
 	// At most 2048 requests of a host wait, with 16 MB in memory; a body above 64 KB is not read meanwhile.
 	Hold time.Duration
+	// Waits is asked, on its goroutine, whether a request may wait; false: Page answers at once. Nil: all may.
+	Waits func(r *http.Request) bool
 	// Allow lists the networks whose clients may ask; empty: all.
 	Allow []netip.Prefix
 	// Password checks the name and password (RFC 7617) that the host asks for; nil: it asks for none.

@@ -66,6 +66,9 @@ func explain(err error, d berth.Deployment, i berth.InstanceStatus) error {
 }
 
 func (s *Service) choose(ctx context.Context, d berth.Deployment, target string) (berth.InstanceStatus, error) {
+	if d.Desire == berth.DesireSleep {
+		return s.awaken(ctx, d, target)
+	}
 	seen, err := s.observed(ctx, d.ID)
 	if err != nil {
 		return berth.InstanceStatus{}, err

@@ -55,6 +55,8 @@ type Config struct {
 	Logs     LogReader
 	Requests RequestReader
 	Execer   engine.Execer // nil: this engine cannot run commands in containers
+	// Wake has a deployment that sleeps run again, and says what for.
+	Wake func(ctx context.Context, deployment berth.ID, why string) error
 }
 
 // Sessions is the streams without a caller.

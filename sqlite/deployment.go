@@ -6,12 +6,12 @@ import (
 	"github.com/berth-dev/berth"
 )
 
-const selectDeployments = `SELECT d.id, d.project, p.name, d.name, d.slug, d.stage, d.kind, d.branch, d.size, d.desire, d.restarts, d.created_at
+const selectDeployments = `SELECT d.id, d.project, p.name, d.name, d.slug, d.stage, d.kind, d.branch, d.size, d.desire, d.restarts, d.rest, d.created_at
 	FROM deployments d JOIN projects p ON p.id = d.project `
 
 func scanDeployment(r row) (d berth.Deployment, err error) {
 	err = r.Scan(&d.ID, &d.ProjectID, &d.Project, &d.Name, &d.Slug, &d.Stage, &d.Kind, &d.Branch, &d.Size, &d.Desire,
-		jsonInto{&d.Restarts}, stampInto{&d.CreatedAt})
+		jsonInto{&d.Restarts}, jsonInto{&d.Rest}, stampInto{&d.CreatedAt})
 	return d, err
 }
 
@@ -28,22 +28,22 @@ func (tx *Tx) CreateDeployment(d berth.Deployment) error {
 		return err
 	}
 	_, err := tx.write("create deployment", "the project has a deployment named "+d.Name+" already",
-		`INSERT INTO deployments (id, project, name, slug, stage, kind, branch, size, desire, restarts, created_at)
-		 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		d.ID, d.ProjectID, d.Name, d.Slug, d.Stage, d.Kind, d.Branch, d.Size, d.Desire, jsonOf{d.Restarts}, stamp(d.CreatedAt))
+		`INSERT INTO deployments (id, project, name, slug, stage, kind, branch, size, desire, restarts, rest, created_at)
+		 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		d.ID, d.ProjectID, d.Name, d.Slug, d.Stage, d.Kind, d.Branch, d.Size, d.Desire, jsonOf{d.Restarts}, jsonOf{d.Rest}, stamp(d.CreatedAt))
 	return err
 }
 
-// UpdateDeployment stores what a person may wish of a deployment: name, branch, size, desire, restarts.
+// UpdateDeployment stores what a person may wish of a deployment: name, branch, size, desire, rest, restarts.
 // A wish to delete stays: whatever is written later, nothing undoes it.
 func (tx *Tx) UpdateDeployment(d berth.Deployment) error {
 	if err := tx.touchList(aboutDeployments, d.ID); err != nil {
 		return err
 	}
 	return tx.change("update deployment", "the project has a deployment named "+d.Name+" already", noDeployment(d.Slug),
-		`UPDATE deployments SET name = ?, branch = ?, size = ?, restarts = ?,
+		`UPDATE deployments SET name = ?, branch = ?, size = ?, restarts = ?, rest = ?,
 		 desire = CASE desire WHEN 'delete' THEN desire ELSE ? END WHERE id = ?`,
-		d.Name, d.Branch, d.Size, jsonOf{d.Restarts}, d.Desire, d.ID)
+		d.Name, d.Branch, d.Size, jsonOf{d.Restarts}, jsonOf{d.Rest}, d.Desire, d.ID)
 }
 
 // Deployment finds a deployment by slug, or by its bare name where only one within scope has it.

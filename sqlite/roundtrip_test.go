@@ -109,7 +109,7 @@ func TestDeploymentKeepsItsDesiredFieldsOnly(t *testing.T) {
 	h.Certificate, h.Protection = berth.Certificate{}, nil
 	update(t, s, func(tx *Tx) error { return errors.Join(tx.CreateDeployment(d), tx.AddHost(h)) })
 
-	d.Commit, d.Phase, d.Message, d.SSH, d.Elements, d.Volumes, d.Releases, d.Domains = "", "", "", nil, nil, nil, nil, nil // computed
+	d.Commit, d.Phase, d.Message, d.SSH, d.Elements, d.Volumes, d.Releases, d.Domains, d.Idle = "", "", "", nil, nil, nil, nil, nil, nil // computed
 	d.Hosts = []berth.Host{h}
 	read := func(tx *Tx) (berth.Deployment, error) { return tx.DeploymentByID(berth.Everything(), d.ID) }
 	same(t, get(t, s, read), d)

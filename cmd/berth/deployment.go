@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/berth-dev/berth"
 	"github.com/spf13/cobra"
@@ -151,6 +152,7 @@ func (a *app) printDeployment(d berth.Deployment) {
 		{{"created", dim}, {a.ago(d.CreatedAt) + " ago", plain}},
 		{{"phase", dim}, phaseCell(d.Phase)},
 	}
+	about = append(about, a.restRows(d)...)
 	if d.Message != "" {
 		about = append(about, row("", oneLine(d.Message)))
 	}
@@ -208,6 +210,7 @@ func (a *app) stopCommand() *cobra.Command {
 
 func (a *app) startCommand() *cobra.Command {
 	var wait waiting
+	var length time.Duration
 	c := leaf("start DEPLOYMENT", "Start a stopped deployment", cobra.ExactArgs(1),
 		a.does(func(ctx context.Context, s berth.Service, args []string) error {
 			d, err := s.StartDeployment(ctx, args[0])
@@ -215,12 +218,19 @@ func (a *app) startCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(a.out, "Started %s.\n", d.Slug)
+			if length != 0 {
+				if d, err = s.ChangeRest(ctx, d.Slug, berth.ChangeRest{For: &length}); err != nil {
+					return err
+				}
+				fmt.Fprintf(a.out, "It goes to sleep at %s.\n", clock(d.Rest.Until))
+			}
 			if !wait.on {
 				return nil
 			}
 			return a.waitForPhase(ctx, s, d.Slug, berth.PhaseRunning, wait.timeout)
 		}))
 	wait.flags(c)
+	c.Flags().DurationVar(&length, "for", 0, "how long until it goes to sleep, as soon as nobody works in it (default: when nobody uses it)")
 	return a.onDeployment(c)
 }
 

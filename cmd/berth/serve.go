@@ -52,6 +52,7 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&c.HTTPS, "https", "", "address for HTTPS (default :443)")
 	flags.IntVar(&c.PublicHTTPS, "public-https", 0, "port at which others reach HTTPS, where a proxy passes it on (default: the one listened on)")
 	flags.DurationVar(&c.Standby, "standby", time.Minute, "how long the release before stands by, to serve again at once, after a new one began to serve; 0: not at all")
+	flags.DurationVar(&c.Idle, "idle", 4*time.Hour, "how long nobody may have used a development deployment before it goes to sleep, until something asks for it; 0: never")
 	flags.DurationVar(&c.Drain, "drain", 5*time.Minute, "how long a WebSocket stays with an instance that was replaced, before it is closed with code 1001")
 	flags.StringVar(&c.TrustedProxies, "trusted-proxies", "", "proxies in front of this server whose X-Forwarded headers are believed: how many there are, or their addresses and networks, with commas between them (default: none)")
 	flags.StringVar(&c.Socket, "socket", "", "Unix socket of the commands on this machine (default DATA/run/berth.sock)")

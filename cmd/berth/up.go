@@ -225,7 +225,7 @@ func (u *up) deploy(ctx context.Context, p berth.Project, file berth.ProjectFile
 		d, err = u.CreateDeployment(ctx, p.Name, berth.NewDeployment{Name: u.stage, Stage: u.stage, Branch: file.Branch})
 		return d, newest(d), err
 	}
-	if d.Phase == berth.PhaseStopped {
+	if d.Phase == berth.PhaseStopped || d.Phase == berth.PhaseSleeping {
 		u.steps.begin("starting " + d.Slug)
 		if d, err = u.StartDeployment(ctx, d.Slug); err != nil {
 			return d, 0, err

@@ -118,7 +118,11 @@ func TestAnElementsStatusSaysWhatIsTrue(t *testing.T) {
 		"replaced while serving": {[]berth.InstanceStatus{old, wanted(berth.InstanceRunning, false, 1)}, false, berth.Yellow, "RollingOut", "old one serves"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := statusOf(element, c.instances, c.stopped, false)
+			desire := berth.DesireRun
+			if c.stopped {
+				desire = berth.DesireStop
+			}
+			s := statusOf(element, c.instances, desire, false)
 			if s.Status != c.colour || s.Reason != c.reason || !strings.Contains(s.Message, c.message) {
 				t.Errorf("got %s %s %q", s.Status, s.Reason, s.Message)
 			}

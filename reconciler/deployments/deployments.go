@@ -227,7 +227,7 @@ func (l *Loop) run(ctx context.Context, s snapshot, target berth.Release) (time.
 		return verdictEvery, l.regain(ctx, s, target, v)
 	}
 	crashes := countCrashes(s, instances)
-	stopped := s.deployment.Desire == berth.DesireStop
+	stopped := s.deployment.Desire.Rests()
 	verdict := verdictOf(target.State)
 	if stopped {
 		l.rest(s.deployment.ID, now)
@@ -268,7 +268,7 @@ func (l *Loop) workload(s snapshot, target berth.Release) (engine.Workload, erro
 		Kind:       s.deployment.Kind,
 		Limits:     limits,
 		Drained:    l.drained(s),
-		Stopped:    s.deployment.Desire == berth.DesireStop,
+		Stopped:    s.deployment.Desire.Rests(),
 	}
 	for _, h := range s.deployment.Hosts {
 		w.PublicHosts = append(w.PublicHosts, l.HostName(h.Label))

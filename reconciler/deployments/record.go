@@ -15,7 +15,7 @@ import (
 // record writes what changed, and nothing when nothing did: an idle deployment costs no write.
 func (l *Loop) record(ctx context.Context, s snapshot, target berth.Release, seen engine.Observation, crashes map[string]int, v verdict, now time.Time) error {
 	observed := berth.Observed{Step: seen.Step, Core: seen.Core, Instances: instancesOf(seen.Instances), Crashes: crashes}
-	observed.Elements = elementsOf(target, observed.Instances, s.deployment.Desire == berth.DesireStop, s.cloning)
+	observed.Elements = elementsOf(target, observed.Instances, s.deployment.Desire, s.cloning)
 	l.warnOfStorage(s.deployment, observed.Elements)
 	seenBefore := s.observed
 	seenBefore.At = time.Time{}

@@ -28,8 +28,11 @@ func instancesOf(seen []engine.Instance) []berth.InstanceStatus {
 	return out
 }
 
+// restMessage says why nothing of a deployment runs.
+var restMessage = map[berth.Desire]string{berth.DesireStop: "stopped by a person", berth.DesireSleep: "asleep"}
+
 // elementsOf gives each element of the target release its colour, reason and sentence.
-func elementsOf(target berth.Release, instances []berth.InstanceStatus, stopped, cloning bool) []berth.ElementStatus {
+func elementsOf(target berth.Release, instances []berth.InstanceStatus, desire berth.Desire, cloning bool) []berth.ElementStatus {
 	out := make([]berth.ElementStatus, 0, len(target.Elements))
 	for _, e := range target.Elements {
 		mine := []berth.InstanceStatus{}
@@ -38,12 +41,12 @@ func elementsOf(target berth.Release, instances []berth.InstanceStatus, stopped,
 				mine = append(mine, i)
 			}
 		}
-		out = append(out, statusOf(e, mine, stopped, cloning))
+		out = append(out, statusOf(e, mine, desire, cloning))
 	}
 	return out
 }
 
-func statusOf(e berth.ReleaseElement, instances []berth.InstanceStatus, stopped, cloning bool) berth.ElementStatus {
+func statusOf(e berth.ReleaseElement, instances []berth.InstanceStatus, desire berth.Desire, cloning bool) berth.ElementStatus {
 	s := berth.ElementStatus{Identifier: e.Identifier, Kind: e.Kind, Instances: instances}
 	want, have, old := 0, 0, 0
 	for _, n := range e.Workloads {
@@ -61,8 +64,8 @@ func statusOf(e berth.ReleaseElement, instances []berth.InstanceStatus, stopped,
 		}
 	}
 	switch {
-	case stopped:
-		s.Status, s.Reason, s.Message = berth.Grey, "Stopped", "stopped by a person"
+	case desire.Rests():
+		s.Status, s.Reason, s.Message = berth.Grey, "Stopped", restMessage[desire]
 	case want == 0:
 		s.Status, s.Reason, s.Message = berth.Grey, "NothingToRun", "has nothing to run in this stage"
 	case have >= want:

@@ -16,7 +16,7 @@ func (l *Loop) halted(deployment berth.ID, element string) string {
 // warnOfStorage says of elements that their volumes hold too much: in red of those that may not run for it,
 // in yellow of those that are well otherwise.
 func (l *Loop) warnOfStorage(d berth.Deployment, elements []berth.ElementStatus) {
-	if d.Desire == berth.DesireStop {
+	if d.Desire.Rests() {
 		return
 	}
 	for i := range elements {

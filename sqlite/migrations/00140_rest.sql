@@ -1,0 +1,3 @@
+-- +goose Up
+-- When a deployment goes to sleep by itself.
+ALTER TABLE deployments ADD COLUMN rest TEXT NOT NULL DEFAULT '{}';
