@@ -159,12 +159,22 @@ func (s *Service) view(ctx context.Context, fn func(Tx) error) error {
 	return s.control.Store.View(ctx, fn)
 }
 
-// update writes in one transaction.
+// update writes in one transaction, unless the caller has lost what they were asked for since: what is written may
+// have taken minutes to prepare.
 func (s *Service) update(ctx context.Context, fn func(Tx) error) error {
 	if err := s.known(); err != nil {
 		return err
 	}
-	return s.control.Store.Update(ctx, fn)
+	return s.control.Store.Update(ctx, func(tx Tx) error {
+		now, err := s.control.current(tx, s.caller)
+		if err == nil && !now.Role.Includes(s.caller.Role) {
+			err = berth.Errorf(berth.EForbidden, "your role was changed while this was under way: nothing was done")
+		}
+		if err != nil {
+			return err
+		}
+		return fn(tx)
+	})
 }
 
 func (s *Service) known() error {
