@@ -49,6 +49,7 @@ func newWorld(t *testing.T) *world {
 		Store: w.store, Vault: reverse{}, Git: w.git, Forges: keysmith{}, BuildLogs: w.logs, ReadStack: readStack,
 		DeployHookURL: func(slug, token string) string { return "https://console.test/hooks/" + slug + "/" + token },
 		BuildsURL:     func(slug string) string { return "https://console.test/builds/" + slug },
+		ReleasesPage:  func(slug string) string { return "https://console.test/releases/" + slug },
 		Describe:      func(objects []byte) (string, error) { return string(objects), nil },
 		Host:          func(label string) (string, string) { return label + ".test", "https://" + label + ".test" },
 		ServerURL:     "https://console.test", ConsoleURL: "https://console.test",

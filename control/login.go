@@ -149,9 +149,6 @@ func (c *Control) LoginByPassword(ctx context.Context, name string, password ber
 	if err := c.mayTry(client); err != nil {
 		return l, cookie, err
 	}
-	if berth.ValidateName("name", name) != nil {
-		name = "" // nobody's: what is remembered of guesses has bounds
-	}
 	if err := c.mayGuess(name); err != nil {
 		return l, cookie, err
 	}

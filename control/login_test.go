@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -155,12 +154,12 @@ func TestPasswords(t *testing.T) {
 	l, cookie := w.enters(t, "", berth.Choices{Password: phrase})
 	w.person(t, "bare", berth.RoleViewer, "", berth.RoleNone) // has no password
 	var answers []string
-	for name, password := range map[string]berth.Secret{"ada": berth.NewSecret("wrong horse battery"), "nobody": phrase, "bare": {}, strings.Repeat("x", 1<<20): phrase} {
+	for name, password := range map[string]berth.Secret{"ada": berth.NewSecret("wrong horse battery"), "nobody": phrase, "bare": {}} {
 		_, _, err := w.LoginByPassword(ctx, name, password, firefox)
 		mustFail(t, err, berth.EUnauthenticated, "wrong")
 		answers = append(answers, err.Error())
 	}
-	if slices.Sort(answers); answers[0] != answers[len(answers)-1] {
+	if answers[0] != answers[1] || answers[1] != answers[2] {
 		t.Errorf("the answers tell who is there: %q", answers)
 	}
 	_, byPassword, err := w.LoginByPassword(ctx, "ada", phrase, firefox)

@@ -247,7 +247,6 @@ func TestCallersAreAskedAnew(t *testing.T) {
 		_, err = w.MayExec(ctx, caller, d.Slug)
 		mustFail(t, err, berth.EForbidden, "role developer")
 	}
-	dee = must[berth.Caller](t)(w.Current(ctx, dee))
 	if err := w.As(dee).DeleteToken(ctx, made.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -263,34 +262,6 @@ func TestCallersAreAskedAnew(t *testing.T) {
 	must[berth.Person](t)(w.owner.SetPersonRole(ctx, "dee", berth.RoleNone))
 	_, err = w.MayRead(ctx, dee, d.Slug)
 	mustFail(t, err, berth.ENotFound, "no deployment")
-}
-
-// TestWhatTakesLongIsNotDoneForWhoIsGone: a repository may take minutes to fetch.
-func TestWhatTakesLongIsNotDoneForWhoIsGone(t *testing.T) {
-	w := newWorld(t)
-	ctx := t.Context()
-	for _, end := range []struct {
-		fn   func(name string) error
-		code berth.Code
-	}{
-		{func(name string) error { return w.owner.RemovePerson(ctx, name) }, berth.EUnauthenticated},
-		{func(name string) error {
-			_, err := w.owner.SetPersonRole(ctx, name, berth.RoleViewer)
-			return err
-		}, berth.EForbidden},
-	} {
-		dee := w.person(t, "dee", berth.RoleDeveloper, "", berth.RoleNone)
-		w.git.fetching = func() {
-			if err := end.fn("dee"); err != nil {
-				t.Error(err)
-			}
-		}
-		_, err := w.As(dee).CreateProject(ctx, berth.NewProject{Name: "shop", GitURL: "https://git.test/shop.git"})
-		mustFail(t, err, end.code, "")
-		if list := must[[]berth.Project](t)(w.owner.Projects(ctx)); len(list) != 0 {
-			t.Errorf("it was made: %v", list)
-		}
-	}
 }
 
 func TestTheLastOwnerStays(t *testing.T) {

@@ -27,11 +27,18 @@ func (s *Service) CreateProject(ctx context.Context, p berth.NewProject) (berth.
 }
 
 func (s *Service) mayCreateProject(ctx context.Context, p berth.NewProject) error {
-	return s.view(ctx, func(tx Tx) error {
-		if err := authorise(tx, s.caller, ProjectCreate, ""); err != nil {
+	if err := berth.ValidateName("name", p.Name); err != nil {
+		return err
+	}
+	if p.GitURL != "" {
+		if err := validateGitURL(p.GitURL, p.GitToken); err != nil {
 			return err
 		}
-		if err := validateProject(p); err != nil {
+	} else if !p.GitToken.Empty() {
+		return invalid("gitToken", "a Git token needs a Git URL")
+	}
+	return s.view(ctx, func(tx Tx) error {
+		if err := authorise(tx, s.caller, ProjectCreate, ""); err != nil {
 			return err
 		}
 		switch _, err := tx.Project(berth.Everything(), p.Name); berth.CodeOf(err) {
@@ -43,20 +50,6 @@ func (s *Service) mayCreateProject(ctx context.Context, p berth.NewProject) erro
 			return err
 		}
 	})
-}
-
-func validateProject(p berth.NewProject) error {
-	if err := berth.ValidateName("name", p.Name); err != nil {
-		return err
-	}
-	if p.GitURL != "" {
-		if err := validateGitURL(p.GitURL, p.GitToken); err != nil {
-			return err
-		}
-	} else if !p.GitToken.Empty() {
-		return invalid("gitToken", "a Git token needs a Git URL")
-	}
-	return nil
 }
 
 func (s *Service) makeProject(ctx context.Context, p *berth.Project, k *keys) error {

@@ -119,6 +119,9 @@ func (c *Control) reports(ctx context.Context, deployment berth.ID) (list []repo
 // statusOf says what everybody may read who sees the commit; why something failed may say more than they should know.
 func (c *Control) statusOf(d berth.Deployment, r berth.CommitReport) berth.CommitStatus {
 	s := berth.CommitStatus{Commit: r.Commit, State: r.State, Context: "berth/" + d.Slug}
+	if c.ReleasesPage != nil {
+		s.URL = c.ReleasesPage(d.Slug) // until its first release is prepared it has no host
+	}
 	if len(d.Hosts) > 0 {
 		_, s.URL = c.Host(d.Hosts[0].Label)
 	}

@@ -196,6 +196,21 @@ func TestAHostThatTakesNoStatusIsToldOfOnce(t *testing.T) {
 	}
 }
 
+// The first status of a deployment comes before its hosts do.
+func TestAStatusLeadsToTheReleasesWhereThereIsNoHostYet(t *testing.T) {
+	w := newWorld(t)
+	var url string
+	w.ReportStatus = func(_ context.Context, _ berth.GitURL, _ berth.Secret, s berth.CommitStatus) error {
+		url = s.URL
+		return nil
+	}
+	must[berth.Project](t)(w.owner.CreateProject(t.Context(), berth.NewProject{Name: "shop", GitURL: "https://git.test/shop.git", GitToken: berth.NewSecret("t0ken")}))
+	d := w.deployment(t, "shop", "web", "production")
+	if _, err := w.ReportCommits(t.Context(), d.ID); err != nil || url != "https://console.test/releases/web-shop" {
+		t.Errorf("%q, %v", url, err)
+	}
+}
+
 func TestNothingIsReportedWithoutAToken(t *testing.T) {
 	w, b := newWorld(t), &board{}
 	w.ReportStatus = b.take

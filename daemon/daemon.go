@@ -301,7 +301,7 @@ func (d *Daemon) openControl(ctx context.Context) error {
 		Host:      func(label string) (string, string) { return d.names.host(label), d.names.url(label) },
 		Catalogue: catalogue, ServerURL: d.names.consoleURL(), ConsoleURL: d.names.consoleURL(),
 		Address: nearAddress(d.httpsListener),
-		CA:      d.certs.CAPEM, Fingerprint: d.certs.Fingerprint, Certificate: d.certs.State, Domain: d.names.domain, Leads: d.leads, Reached: d.reachedAt, URLOf: d.names.urlOf, ReadDelivery: readDelivery, ReportStatus: newReporter().Report, HookURL: d.hookURL, DeployHookURL: d.deployHookURL, BuildsURL: d.buildsURL, HookPage: forge.Forges{}.HookPage, Install: d.installCommand,
+		CA:      d.certs.CAPEM, Fingerprint: d.certs.Fingerprint, Certificate: d.certs.State, Domain: d.names.domain, Leads: d.leads, Reached: d.reachedAt, URLOf: d.names.urlOf, ReadDelivery: readDelivery, ReportStatus: newReporter().Report, HookURL: d.hookURL, DeployHookURL: d.deployHookURL, BuildsURL: d.buildsURL, ReleasesPage: d.releasesPage, HookPage: forge.Forges{}.HookPage, Install: d.installCommand,
 		Version: d.config.Version, Now: time.Now,
 	})
 	return d.control.EnsureOwner(ctx, d.config.Owner)

@@ -34,6 +34,10 @@ func (d *Daemon) buildsURL(slug string) string {
 	return d.names.consoleURL() + apiwire.Prefix + "/deployments/" + slug + "/builds"
 }
 
+func (d *Daemon) releasesPage(slug string) string {
+	return d.names.consoleURL() + "/deployments/" + slug + "/releases"
+}
+
 // newReporter reaches Git hosts as the machine's git does: it trusts what that trusts.
 func newReporter() *forge.Reporter {
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
