@@ -88,9 +88,9 @@ func (d *Daemon) runLoops(ctx context.Context, group *errgroup.Group) {
 			d.loops.deployments.Hint(id)
 			d.loops.builds.Hint("")
 			d.loops.disk.Hint(id)
+			d.loops.domains.Hint(id) // of a project nothing but "" tells
 			if id != "" {
 				d.loops.saved.Hint(id)
-				d.loops.domains.Hint(id)
 				d.loops.reports.Hint(id)
 				d.loops.idle.Hint(id)
 			}
