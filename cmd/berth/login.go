@@ -49,7 +49,7 @@ func (a *app) greet(ctx context.Context, c client.Credentials) error {
 
 func (a *app) loginLinkCommand() *cobra.Command {
 	var asJSON bool
-	return a.onPerson(jsonFlag(leaf("login-link [PERSON]", "Make a one-time login link, for yourself or another person", cobra.MaximumNArgs(1),
+	return jsonFlag(leaf("login-link [PERSON]", "Make a one-time login link, for yourself or another person", cobra.MaximumNArgs(1),
 		a.does(func(ctx context.Context, s berth.Service, args []string) error {
 			link, err := s.CreateLoginLink(ctx, optional(args, 0))
 			if err != nil {
@@ -60,7 +60,7 @@ func (a *app) loginLinkCommand() *cobra.Command {
 			}
 			a.printLink(link, "")
 			return nil
-		})), &asJSON), 0)
+		})), &asJSON)
 }
 
 func (a *app) whoamiCommand() *cobra.Command {
