@@ -10,6 +10,8 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/control"
+	"github.com/berth-dev/berth/git"
 	"github.com/berth-dev/berth/session"
 	"github.com/berth-dev/berth/sqlite"
 	"github.com/berth-dev/berth/vault"
@@ -30,6 +33,7 @@ type world struct {
 	*httptest.Server
 	t       *testing.T
 	store   *sqlite.Store
+	git     *git.Git
 	control *control.Control
 	console *Console
 	logs    *logSource
@@ -87,9 +91,10 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, store: store, logs: &logSource{next: make(chan berth.LogLine)}}
+	repositories := git.New(git.Config{Dir: filepath.Join(dir, "git"), Env: map[string]string{"PATH": os.Getenv("PATH"), "HOME": dir}})
+	w := &world{t: t, store: store, git: repositories, logs: &logSource{next: make(chan berth.LogLine)}}
 	w.control = control.New(control.Config{
-		Store: storeOf[control.Tx]{store, func(tx *sqlite.Tx) control.Tx { return tx }}, Vault: keys, BuildLogs: buildLogs{},
+		Store: storeOf[control.Tx]{store, func(tx *sqlite.Tx) control.Tx { return tx }}, Vault: keys, Git: repositories, BuildLogs: buildLogs{},
 		Host: func(label string) (string, string) {
 			return label + ".apps.example.com", "https://" + label + ".apps.example.com"
 		},
@@ -197,21 +202,30 @@ func (w *world) visits(caller berth.Caller) *visitor {
 	return v
 }
 
+// streamTime is long enough for the first of a stream.
+const streamTime = 2 * time.Second
+
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
+// do answers with what comes within a time, of what does not end by itself.
 func (v *visitor) do(r *http.Request) answer {
 	v.t.Helper()
+	if strings.HasSuffix(r.URL.Path, "/lines") {
+		ctx, cancel := context.WithTimeout(r.Context(), streamTime)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
 	response, err := v.client.Do(r)
 	if err != nil {
 		v.t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
-	if err != nil {
+	if stream := response.Header.Get("Content-Type") == "text/event-stream"; err != nil && !stream {
 		v.t.Fatal(err)
 	}
 	return answer{response.StatusCode, response.Header, string(body)}
@@ -262,6 +276,15 @@ func (w *world) shop() {
 		}
 		return tx.CreateProject(docs)
 	})
+	w.commit(shop.ID, map[string]string{"diploi.yaml": "diploiVersion: v1.0\n\ncomponents:\n  - name: Node.js\n    identifier: web\n    package: nodejs\n\naddons:\n  - name: PostgreSQL\n    identifier: db\n    package: postgres\n"})
+	w.commit(docs.ID, map[string]string{"package.json": "{}\n"})
+	proposed := berth.ProjectFile{Origin: berth.FileProposed, ChangedAt: now, Text: "diploiVersion: v1.0\n\ncomponents:\n  - name: Node.js\n    identifier: web\n    package: nodejs\n",
+		Notes: []berth.FileNote{
+			{Line: 4, Kind: berth.NoteFound, Element: "web", Text: "a Node.js program: it has a start script", Source: "package.json"},
+			{Line: 5, Kind: berth.NoteGuessed, Element: "web", Text: "listens on port 3000, as most do"},
+			{Kind: berth.NoteMissing, Element: "web", Text: "reads API_KEY, which nobody gives it", Source: "src/config.js"},
+		}}
+	w.update(func(tx *sqlite.Tx) error { return tx.PutProjectFile(docs.ID, proposed) })
 	w.deployed(shop, "main", "production", berth.PhaseRunning)
 	w.deployed(shop, "next", "staging", berth.PhaseStarting)
 	w.deployed(shop, "ada", "development", berth.PhaseRunning)
@@ -278,6 +301,35 @@ func (w *world) shop() {
 			stream = "stderr"
 		}
 		w.logs.lines = append(w.logs.lines, berth.LogLine{Time: now.Add(time.Duration(i-20) * time.Second), Element: element, Stream: stream, Text: text})
+	}
+}
+
+// commit gives a project a repository with one commit.
+func (w *world) commit(project berth.ID, files map[string]string) {
+	w.t.Helper()
+	dir := w.t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{{"init", "-q", "-b", "main"}, {"add", "-A"}, {"-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "-qm", "Begin"}, {"bundle", "create", "-q", "all.bundle", "main"}} {
+		cmd := exec.CommandContext(w.t.Context(), "git", args...)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			w.t.Fatalf("git %v: %v %s", args, err, out)
+		}
+	}
+	bundle, err := os.Open(filepath.Join(dir, "all.bundle"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = bundle.Close() }()
+	if err := w.git.Init(w.t.Context(), project); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.git.Import(w.t.Context(), project, bundle); err != nil {
+		w.t.Fatal(err)
 	}
 }
 

@@ -96,26 +96,31 @@ func followBuild(q *query) error {
 	}
 	_ = log.Close()
 	q.pump(func(ctx context.Context) iter.Seq2[shownLine, error] {
-		return func(yield func(shownLine, error) bool) {
-			log, err := q.service.BuildLog(ctx, q.path("deployment"), berth.ID(q.path("build")), true)
-			if err != nil {
-				yield(shownLine{}, err)
-				return
-			}
-			defer func() { _ = log.Close() }()
-			lines := bufio.NewScanner(log)
-			lines.Buffer(make([]byte, 0, 4096), maxBuildLine)
-			for lines.Scan() {
-				if !yield(shownLine{Text: lines.Text()}, nil) {
-					return
-				}
-			}
-			if err := lines.Err(); err != nil {
-				yield(shownLine{}, err)
-			}
-		}
+		return q.buildLines(ctx, berth.ID(q.path("build")))
 	})
 	return nil
+}
+
+// buildLines are the lines of a build's log, as long as it is written.
+func (q *query) buildLines(ctx context.Context, build berth.ID) iter.Seq2[shownLine, error] {
+	return func(yield func(shownLine, error) bool) {
+		log, err := q.service.BuildLog(ctx, q.path("deployment"), build, true)
+		if err != nil {
+			yield(shownLine{}, err)
+			return
+		}
+		defer func() { _ = log.Close() }()
+		lines := bufio.NewScanner(log)
+		lines.Buffer(make([]byte, 0, 4096), maxBuildLine)
+		for lines.Scan() {
+			if !yield(shownLine{Text: lines.Text()}, nil) {
+				return
+			}
+		}
+		if err := lines.Err(); err != nil {
+			yield(shownLine{}, err)
+		}
+	}
 }
 
 // pump sends lines as events, many at a time where many come, until they end or nobody watches.

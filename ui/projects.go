@@ -65,7 +65,7 @@ func byStage(list []berth.Deployment) {
 
 // projectPage is one project: its deployments, and where its commits come from.
 func projectPage(q *query) (screen, error) {
-	project, err := q.service.Project(q.ctx, q.path("project"))
+	project, p, err := q.project()
 	if err != nil {
 		return screen{}, err
 	}
@@ -74,17 +74,12 @@ func projectPage(q *query) (screen, error) {
 		return screen{}, err
 	}
 	byStage(list)
-	role, err := q.role(project.Name)
-	if err != nil {
-		return screen{}, err
-	}
 	var origin berth.OriginState
 	if project.GitURL != "" {
 		if origin, err = q.service.OriginState(q.ctx, project.Name); err != nil {
 			return screen{}, err
 		}
 	}
-	p := place{project: project.Name, role: role}
 	return screen{title: project.Name, place: p, cli: "berth project show " + project.Name,
 		live: projectOverview(q, p, projectRow{project, list}, origin)}, nil
 }

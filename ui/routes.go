@@ -31,7 +31,14 @@ func routes() []route {
 		raw("/places", places),
 
 		get("/{$}", projectsPage),
+		get("/projects/new", newProjectPage),
+		post("/projects", createProject, "/projects/new"),
 		get("/projects/{project}", projectPage),
+		get("/projects/{project}/file", filePage),
+		post("/projects/{project}/file", saveFile, "/projects/{project}/file"),
+		post("/projects/{project}/file/propose", proposeFile, "/projects/{project}/file"),
+		get("/projects/{project}/deployments/new", newDeploymentPage),
+		post("/projects/{project}/deployments", createDeployment, "/projects/{project}/deployments/new"),
 
 		get(deployment, overviewPage),
 		post(deployment+"/deploy", deploy, deployment),
@@ -42,6 +49,8 @@ func routes() []route {
 		post(deployment+"/rollback", rollback, deployment),
 		get(deployment+"/events", eventsPage),
 		get(deployment+"/settings", settingsPage),
+		get(deployment+"/progress", progressPage),
+		raw(deployment+"/progress/lines", followProgress),
 		get(deployment+"/logs", logsPage),
 		raw(deployment+"/logs/lines", followLogs),
 		raw(deployment+"/logs/download", downloadLogs),

@@ -68,6 +68,7 @@ var serverTabs = []tab{
 
 var projectTabs = []tab{
 	{"Deployments", "server", ""},
+	{"Project file", "lines", "/file"},
 }
 
 var deploymentTabs = []tab{
@@ -133,6 +134,8 @@ var said = map[string]string{
 	"delete":   "It is being deleted.",
 	"rename":   "It has another name now. Its address stays.",
 	"saved":    "Saved.",
+	"project":  "The project is there. This is what Berth would run; change what is wrong, then make a deployment.",
+	"proposed": "Berth looked into the newest commit.",
 	"set":      "Saved. A release carries the change out.",
 	"unset":    "Taken away. A release carries the change out.",
 	"domain":   "The domain is noted. Create the DNS record below; it is looked for by itself.",
