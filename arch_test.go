@@ -122,7 +122,7 @@ var fences = []struct {
 	{"filippo.io/age", []string{"vault"}, "secrets are sealed in one place"},
 	{"github.com/a-h/templ", []string{"ui"}, "pages are rendered in one place"},
 	{"github.com/caddyserver/certmagic", []string{"certs"}, "certificates are issued in one place"},
-	{"github.com/coder/websocket", []string{"api", "client"}, "streams of the API are the only WebSockets that we end ourselves"},
+	{"github.com/coder/websocket", []string{"api", "client", "ui"}, "streams of the API and terminals of the console are the only WebSockets that we end ourselves"},
 	{"github.com/danielgtaylor/huma", []string{"api"}, "only the HTTP API knows its framework"},
 	{"github.com/emersion/go-smtp", []string{"core"}, "mail is taken from containers in one place"},
 	{"github.com/goccy/go-yaml", []string{"stackfile"}, "project and package files are read in one place"},

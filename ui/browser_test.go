@@ -27,6 +27,7 @@ func shown() map[string]string {
 		"logs": "/deployments/main-shop/logs", "releases": "/deployments/next-shop/releases", "build": "/deployments/main-shop/builds/" + string(knownBuild),
 		"environment": "/deployments/main-shop/environment", "domains": "/deployments/main-shop/domains",
 		"new-project": "/projects/new", "file": "/projects/handbook/file", "new-deployment": "/projects/shop/deployments/new", "progress": "/deployments/next-shop/progress",
+		"terminal": "/deployments/main-shop/terminal",
 		"events": "/deployments/main-shop/events", "settings": "/deployments/main-shop/settings", "missing": "/deployments/none",
 	}
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/control"
+	"github.com/berth-dev/berth/engine"
 	"github.com/berth-dev/berth/git"
 	"github.com/berth-dev/berth/session"
 	"github.com/berth-dev/berth/sqlite"
@@ -113,7 +115,7 @@ func newWorld(t *testing.T) *world {
 	if err := w.control.EnsureOwner(t.Context(), "ada"); err != nil {
 		t.Fatal(err)
 	}
-	streams := session.New(session.Config{Access: w.control, Logs: w.logs,
+	streams := session.New(session.Config{Access: w.control, Logs: w.logs, Execer: echoes{},
 		Store: storeOf[session.Tx]{store, func(tx *sqlite.Tx) session.Tx { return tx }}})
 	w.console, err = New(Config{
 		Service: func(c berth.Caller) berth.Service {
@@ -301,6 +303,28 @@ func (w *world) shop() {
 			stream = "stderr"
 		}
 		w.logs.lines = append(w.logs.lines, berth.LogLine{Time: now.Add(time.Duration(i-20) * time.Second), Element: element, Stream: stream, Text: text})
+	}
+}
+
+// echoes is a container whose shell says back what is typed, until exit.
+type echoes struct{}
+
+func (echoes) Exec(_ context.Context, x engine.ExecSpec) (int, error) {
+	if _, err := io.WriteString(x.Stdout, "\x1b[32mapp@"+x.Instance+"\x1b[0m:~$ "); err != nil {
+		return 0, err
+	}
+	typed := bufio.NewReader(x.Stdin)
+	for {
+		line, err := typed.ReadString('\r')
+		if err != nil {
+			return 0, err
+		}
+		if line == "exit\r" {
+			return 7, nil
+		}
+		if _, err := io.WriteString(x.Stdout, line+"\n"); err != nil {
+			return 0, err
+		}
 	}
 }
 

@@ -101,9 +101,7 @@ func (c *Console) handle(r route) http.Handler {
 			case r.method == http.MethodPost:
 				q.act(r)
 			case r.raw != nil:
-				if err := r.raw(q); err != nil {
-					q.fail(err)
-				}
+				q.answer(r)
 			case streams(request):
 				q.stream(r.page)
 			default:
@@ -147,6 +145,10 @@ func (q *query) act(r route) {
 		q.fail(berth.Errorf(berth.EForbidden, "This form is not of your login. Load the page again, and try once more."))
 		return
 	}
+	if r.raw != nil {
+		q.answer(r)
+		return
+	}
 	to, err := r.act(q)
 	if err == nil && to == "" { // what was asked for is shown, and has no address
 		q.address = q.filled(r.on)
@@ -164,6 +166,13 @@ func (q *query) act(r route) {
 	}
 	q.problem, q.address = q.told(err), q.filled(r.on)
 	q.show(stands, apiwire.StatusOf(berth.CodeOf(err)))
+}
+
+// answer is for what is no page.
+func (q *query) answer(r route) {
+	if err := r.raw(q); err != nil {
+		q.fail(err)
+	}
 }
 
 // filled is a route's path with what the request's own path has in its place.

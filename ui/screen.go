@@ -74,6 +74,7 @@ var projectTabs = []tab{
 var deploymentTabs = []tab{
 	{"Overview", "activity", ""},
 	{"Logs", "lines", "/logs"},
+	{"Terminal", "terminal", "/terminal"},
 	{"Releases", "layers", "/releases"},
 	{"Environment", "settings", "/environment"},
 	{"Domains", "globe", "/domains"},

@@ -41,6 +41,7 @@ type Config struct {
 type Console struct {
 	Config
 	assets  assets
+	tickets tickets
 	mux     *http.ServeMux
 	pages   map[string]page // by path
 	closing context.Context
