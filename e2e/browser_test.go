@@ -17,8 +17,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 )
@@ -40,10 +42,12 @@ const browserPatience = 30 * time.Second
 //	browser fresh              a new one, with a profile that nobody has used; it trusts whom the home trusts
 //	[!] browser open URL       negated: the browser warns of the certificate instead
 //	browser type SELECTOR TEXT
+//	browser enter SELECTOR TEXT   types it and presses Enter
 //	browser click SELECTOR
 //	[!] browser see TEXT       waits until the page shows it
 //	browser mark               leaves a mark that only a reload takes away
 //	[!] browser marked
+//	browser keepsout           looks with axe-core for what keeps people out, in both themes, on a phone and a desk
 //	browser sockets URL        every WebSocket so far, of at least one, was opened below this URL
 func browserCommand(ts *testscript.TestScript, neg bool, args []string) {
 	b := ts.Value(browserKey{}).(*browser)
@@ -72,6 +76,14 @@ func browserCommand(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	case "type":
 		ts.Check(chromedp.Do(ctx, chromedp.SendKeys(chromedp.CSS(args[1]), strings.Join(args[2:], " "))))
+	case "enter":
+		ts.Check(chromedp.Do(ctx, chromedp.SendKeys(chromedp.CSS(args[1]), strings.Join(args[2:], " ")+kb.Enter)))
+	case "keepsout":
+		found, err := b.keepsOut(ctx, filepath.Join(ts.Getenv("ROOT"), axeScript))
+		ts.Check(err)
+		if len(found) > 0 {
+			ts.Fatalf("this page keeps people out:\n%s", strings.Join(found, "\n"))
+		}
 	case "click":
 		ts.Check(chromedp.Do(ctx, chromedp.Click(chromedp.CSS(text))))
 	case "see":
@@ -224,4 +236,38 @@ func relay(from net.Conn, address string) {
 		_ = to.Close()
 	}()
 	_, _ = io.Copy(from, to)
+}
+
+// axeScript is where npm puts axe-core; see scripts/assets.sh.
+const axeScript = "ui/web/node_modules/axe-core/axe.min.js"
+
+// keepsOut asks axe-core what of the page violates WCAG 2.2 AA, in every dress that people see it in.
+func (b *browser) keepsOut(ctx context.Context, script string) (found []string, err error) {
+	axe, err := os.ReadFile(script)
+	if err != nil {
+		return nil, fmt.Errorf("scripts/assets.sh has not run: %w", err)
+	}
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[chromedp.Void](string(axe)+";undefined")); err != nil {
+		return nil, err
+	}
+	for _, theme := range []string{"light", "dark"} {
+		for _, width := range []int64{360, 1440} {
+			if err := chromedp.Do(ctx, chromedp.EmulateViewport(width, 900)); err != nil {
+				return nil, err
+			}
+			features := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"}}
+			if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: features}); err != nil {
+				return nil, err
+			}
+			violations, err := chromedp.Run(ctx, chromedp.Evaluate[[]string](`axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] })
+				.then(r => r.violations.map(v => v.id + ": " + v.help + ": " + v.nodes.map(n => n.html.slice(0, 160)).join(" | ")))`, chromedp.EvalAwaitPromise))
+			if err != nil {
+				return nil, err
+			}
+			for _, v := range violations {
+				found = append(found, fmt.Sprintf("%s, %d px: %s", theme, width, v))
+			}
+		}
+	}
+	return found, nil
 }

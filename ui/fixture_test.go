@@ -96,7 +96,10 @@ func newWorld(t *testing.T) *world {
 	repositories := git.New(git.Config{Dir: filepath.Join(dir, "git"), Env: map[string]string{"PATH": os.Getenv("PATH"), "HOME": dir}})
 	w := &world{t: t, store: store, git: repositories, logs: &logSource{next: make(chan berth.LogLine)}}
 	w.control = control.New(control.Config{
-		Store: storeOf[control.Tx]{store, func(tx *sqlite.Tx) control.Tx { return tx }}, Vault: keys, Git: repositories, BuildLogs: buildLogs{},
+		Store: storeOf[control.Tx]{store, func(tx *sqlite.Tx) control.Tx { return tx }}, Vault: keys, Git: repositories, BuildLogs: buildLogs{}, Volumes: disk{},
+		BuildCache: func(context.Context) (berth.BuildCache, error) {
+			return berth.BuildCache{UsedBytes: 3 << 30, BudgetBytes: 20 << 30}, nil
+		},
 		Host: func(label string) (string, string) {
 			return label + ".apps.example.com", "https://" + label + ".apps.example.com"
 		},
@@ -304,6 +307,14 @@ func (w *world) shop() {
 		}
 		w.logs.lines = append(w.logs.lines, berth.LogLine{Time: now.Add(time.Duration(i-20) * time.Second), Element: element, Stream: stream, Text: text})
 	}
+}
+
+// disk is a volume store to look at.
+type disk struct{ control.Volumes }
+
+func (disk) Storage(context.Context) (berth.Storage, error) {
+	return berth.Storage{Kind: berth.StorageBtrfs, Path: "/var/lib/berth/volumes", TotalBytes: 120 << 30, FreeBytes: 71 << 30,
+		Why: "the machine's disk copies nothing without copying; a pool of btrfs measured best here"}, nil
 }
 
 // echoes is a container whose shell says back what is typed, until exit.

@@ -104,6 +104,7 @@ func places(q *query) error {
 		}
 		list = append(list, jump{row.Name, "project", "/projects/" + row.Name})
 	}
+	list = append(list, jump{"Profile", "server", "/profile"}, jump{"New project", "server", "/projects/new"})
 	for _, t := range serverTabs {
 		list = append(list, jump{t.name, "server", t.href})
 	}

@@ -64,11 +64,15 @@ func offered(tabs []tab, below string) []tab {
 
 var serverTabs = []tab{
 	{"Projects", "box", "/"},
+	{"Packages", "layers", "/packages"},
+	{"People", "people", "/people"},
+	{"Server", "server", "/server"},
 }
 
 var projectTabs = []tab{
 	{"Deployments", "server", ""},
 	{"Project file", "lines", "/file"},
+	{"People", "people", "/people"},
 }
 
 var deploymentTabs = []tab{
@@ -137,6 +141,11 @@ var said = map[string]string{
 	"saved":    "Saved.",
 	"project":  "The project is there. This is what Berth would run; change what is wrong, then make a deployment.",
 	"proposed": "Berth looked into the newest commit.",
+	"role":     "The role counts at once, also for what is under way.",
+	"person":   "They are out: tokens, logins and all that streamed have ended.",
+	"ended":    "It has ended.",
+	"password": "The password is another one. Your other logins have ended.",
+	"key":      "The key opens SSH from now on.",
 	"set":      "Saved. A release carries the change out.",
 	"unset":    "Taken away. A release carries the change out.",
 	"domain":   "The domain is noted. Create the DNS record below; it is looked for by itself.",

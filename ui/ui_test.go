@@ -16,7 +16,7 @@ import (
 // made is a route's path with everything made up that it needs.
 func made(path, project, deployment string) string {
 	return strings.NewReplacer("{$}", "", "{project}", project, "{deployment}", deployment, "{element}", "web", "{build}", string(knownBuild), "{name}", "nodejs",
-		"{person}", "grace", "{token}", "aaaaaaaaaa").Replace(path)
+		"{person}", "grace", "{id}", "aaaaaaaaaa").Replace(path)
 }
 
 func TestNobodyIsShownAnythingWithoutALogin(t *testing.T) {
@@ -63,7 +63,7 @@ func TestWhatIsForeignIsNotThere(t *testing.T) {
 func (v *visitor) ask(r route, path string) answer {
 	v.t.Helper()
 	if r.method == http.MethodPost {
-		return v.send(path, url.Values{"name": {"other"}, "typed": {"main-shop"}, "element": {"web"}, "to": {"next-shop"}, "own": {"1"}, "text": {"diploiVersion: 1\n"}, "stage": {"staging"}, "size": {"M"}})
+		return v.send(path, url.Values{"name": {"other"}, "typed": {"main-shop"}, "element": {"web"}, "to": {"next-shop"}, "own": {"1"}, "role": {"viewer"}, "text": {"diploiVersion: 1\n"}, "stage": {"staging"}, "size": {"M"}})
 	}
 	return v.get(path)
 }
@@ -92,7 +92,10 @@ func TestAViewerSeesEveryPageAndChangesNothing(t *testing.T) {
 }
 
 // ownBusiness are deeds that concern nobody but who does them.
-var ownBusiness = map[string]bool{}
+var ownBusiness = map[string]bool{
+	"/profile/password": true, "/profile/logins/others": true, "/profile/logins/{id}": true, "/profile/tokens": true, "/profile/tokens/{id}": true,
+	"/profile/keys": true, "/profile/keys/remove": true,
+}
 
 // forWorkers are pages that only somebody who changes things has.
 var forWorkers = map[string]bool{"/deployments/{deployment}/terminal/socket": true}
