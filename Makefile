@@ -1,6 +1,6 @@
 # Everything a person types. Each target is one script; the scripts say what they do.
 .DEFAULT_GOAL := help
-.PHONY: help run stop test soak check bench clean build dist
+.PHONY: help run stop test soak check bench shots clean build dist
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ check: ## what a reviewer would say by machine
 
 bench: ## the table of measurements
 	@scripts/bench.sh
+
+shots: ## pictures of the console's pages in shots/
+	@scripts/shots.sh
 
 clean: ## remove what Berth made on this machine, and nothing else
 	@scripts/clean.sh

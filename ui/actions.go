@@ -36,6 +36,11 @@ func start(q *query) (string, error) {
 	return q.done("start"), err
 }
 
+func sleep(q *query) (string, error) {
+	_, err := q.service.SleepDeployment(q.ctx, q.path("deployment"))
+	return q.done("sleep"), err
+}
+
 func rollback(q *query) (string, error) {
 	revision := 0
 	if text := q.form("revision"); text != "" {

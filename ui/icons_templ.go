@@ -104,7 +104,7 @@ func brand() templ.Component {
 		}
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<svg viewBox=\"0 0 24 24\" aria-hidden=\"true\"><rect class=\"ground\" width=\"24\" height=\"24\" rx=\"6\"></rect> <path class=\"stroke\" d=\"M5 6v10.500a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2V6M9 14.500h6M9 14.500V9.500h6v5M12 9.500V6.500\"></path></svg>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 5, "<svg viewBox=\"0 0 24 24\" aria-hidden=\"true\"><rect class=\"ground\" width=\"24\" height=\"24\" rx=\"6\"></rect> <path class=\"sign\" d=\"M4.5 14.5h15l-2.300 4.300a1 1 0 0 1-.9.5H7.700a1 1 0 0 1-.9-.5ZM11.300 4.200v8.600H5.600c2.700-2 4.700-4.800 5.700-8.600ZM13 6.200c2.900 1.200 4.800 3.400 5.400 6.600H13Z\"></path></svg>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -66,6 +66,7 @@ func routes() []route {
 		post(deployment+"/restart", restart, deployment),
 		post(deployment+"/stop", stop, deployment),
 		post(deployment+"/start", start, deployment),
+		post(deployment+"/sleep", sleep, deployment),
 		post(deployment+"/rollback", rollback, deployment),
 		get(deployment+"/events", eventsPage),
 		get(deployment+"/settings", settingsPage),

@@ -134,6 +134,7 @@ var said = map[string]string{
 	"restart":  "The restart has begun.",
 	"stop":     "It is being stopped. Data, hosts and settings stay.",
 	"start":    "It is being started.",
+	"sleep":    "It goes to sleep. The next request, shell or command wakes it.",
 	"rollback": "The release that served before takes over again.",
 	"promote":  "A release of the same images has begun.",
 	"delete":   "It is being deleted.",

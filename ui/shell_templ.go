@@ -91,7 +91,7 @@ func document(f frame) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "\"><link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E%3Crect width='24' height='24' rx='6' fill='%232456d6'/%3E%3Cpath d='M5 6v10.500a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2V6M9 14.500h6M9 14.500V9.500h6v5M12 9.500V6.500' fill='none' stroke='white' stroke-width='2' stroke-linecap='round' stroke-linejoin='round'/%3E%3C/svg%3E\"><script type=\"module\" src=\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, "\"><link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E%3Crect width='24' height='24' rx='6' fill='%232456d6'/%3E%3Cpath d='M4.5 14.5h15l-2.300 4.300a1 1 0 0 1-.9.5H7.700a1 1 0 0 1-.9-.5ZM11.300 4.200v8.600H5.600c2.700-2 4.700-4.800 5.700-8.600ZM13 6.200c2.900 1.200 4.800 3.400 5.400 6.600H13Z' fill='white'/%3E%3C/svg%3E\"><script type=\"module\" src=\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
