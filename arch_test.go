@@ -31,6 +31,7 @@ var house = []struct {
 	{path: "build", floor: 1},
 	{path: "chart", floor: 1},
 	{path: "diagnosis", floor: 1},
+	{path: "docs/guide", floor: 1},
 	{path: "engine", floor: 1},
 	{path: "keylock", floor: 1},
 	{path: "packages", floor: 1},

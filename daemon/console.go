@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/apiwire"
+	guide "github.com/berth-dev/berth/docs/guide"
 	"github.com/berth-dev/berth/ui"
 )
 
@@ -14,7 +15,7 @@ func (d *Daemon) openConsole(context.Context) (err error) {
 	d.ui, err = ui.New(ui.Config{
 		Service: d.as, Authenticate: d.control.AuthenticateLogin, LinkOf: d.control.LinkOf, EnterByLink: d.control.EnterByLink,
 		LoginByPassword: d.control.LoginByPassword, Logout: d.control.Logout, RoleOn: d.control.RoleOn,
-		Changes: d.store.Subscribe, CA: d.certs.CAPEM, Version: d.config.Version, Log: d.log, Now: time.Now,
+		Changes: d.store.Subscribe, Guide: guide.Pages(), CA: d.certs.CAPEM, Version: d.config.Version, Log: d.log, Now: time.Now,
 	})
 	return err
 }

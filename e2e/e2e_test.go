@@ -1,8 +1,5 @@
 //go:build e2e
 
-// Package e2e describes the product by scenarios: each testdata/*.txtar drives the real binary, real
-// Docker and real curl, git and openssl, as a person would. A scenario's first line is the sentence
-// that README.md lists under "works today".
 package e2e
 
 import (

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-dev/berth"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // axe is found where npm put it; see scripts/assets.sh.
@@ -28,7 +29,7 @@ func shown() map[string]string {
 		"environment": "/deployments/main-shop/environment", "domains": "/deployments/main-shop/domains",
 		"new-project": "/projects/new", "file": "/projects/handbook/file", "new-deployment": "/projects/shop/deployments/new", "progress": "/deployments/next-shop/progress",
 		"terminal": "/deployments/main-shop/terminal",
-		"people":   "/people", "members": "/projects/shop/people", "profile": "/profile", "server": "/server", "packages": "/packages", "package": "/packages/nodejs",
+		"people":   "/people", "members": "/projects/shop/people", "profile": "/profile", "guide": "/guide/environment", "server": "/server", "packages": "/packages", "package": "/packages/nodejs",
 		"events": "/deployments/main-shop/events", "settings": "/deployments/main-shop/settings", "missing": "/deployments/none",
 	}
 }
@@ -130,6 +131,81 @@ func (w *world) violations(tab context.Context, script string) []string {
 		w.t.Fatal(err)
 	}
 	return list
+}
+
+// TestAPageIsReachedByAFewOfItsLetters goes everywhere without a mouse.
+func TestAPageIsReachedByAFewOfItsLetters(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	tab := chromium(t)
+	w.logsIn(tab, w.owner())
+	w.do(tab, chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)), chromedp.WaitVisible(chromedp.CSS("#palette[open]")),
+		chromedp.PollFunction[chromedp.Void](`() => document.querySelectorAll("#palette-list li").length > 3`),
+		chromedp.KeyEvent("nxtsh"), chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible(chromedp.CSS("#elements")))
+	if at := w.evaluate(tab, `location.pathname`); at != "/deployments/next-shop" {
+		t.Errorf("it leads to %s", at)
+	}
+	// The first press of Tab offers to skip what all pages begin with.
+	w.do(tab, chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
+	if at := w.evaluate(tab, `location.hash + document.activeElement.id`); at != "#contentcontent" {
+		t.Errorf("the skip link leads to %s", at)
+	}
+}
+
+func (w *world) evaluate(tab context.Context, script string) string {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(tab, 10*time.Second)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](script))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return text
+}
+
+// TestAPausedLogLosesNothing looks at the viewer: colours, what is hostile, pausing, finding.
+func TestAPausedLogLosesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	tab := chromium(t)
+	w.logsIn(tab, w.owner())
+	sees := func(text string) chromedp.Action[chromedp.Void] {
+		return chromedp.PollFunction[chromedp.Void](`text => document.querySelector(".log").innerText.includes(text)`, chromedp.WithPollingArgs(text))
+	}
+	write := func(text string) {
+		select {
+		case w.logs.next <- berth.LogLine{Time: time.Now(), Element: "web", Stream: "stdout", Text: text}:
+		case <-time.After(20 * time.Second):
+			t.Fatal("nobody follows the log")
+		}
+	}
+	w.do(tab, chromedp.Navigate(w.URL+"/deployments/main-shop/logs"), sees("GET /healthz"), sees(hostile))
+	if made := w.evaluate(tab, `String(document.querySelectorAll(".log img, .log script").length)`); made != "0" {
+		t.Errorf("a line became %s elements", made)
+	}
+	w.do(tab, chromedp.Click(chromedp.CSS("[data-log-pause]")))
+	for i := range 50 {
+		write(fmt.Sprintf("while paused %d", i))
+	}
+	if text := w.evaluate(tab, `document.querySelector(".log").innerText`); strings.Contains(text, "while paused") {
+		t.Error("a paused page moves")
+	}
+	w.do(tab, chromedp.Click(chromedp.CSS("[data-log-pause]")), sees("while paused 0"), sees("while paused 49"))
+	w.do(tab, chromedp.SendKeys(chromedp.CSS("#log-find"), "PAUSED 4"))
+	if shown := w.evaluate(tab, `[...document.querySelectorAll(".log-line:not(.is-hidden)")].map(l => l.querySelector(".text").innerText).join(", ")`); !strings.HasPrefix(shown, "while paused 4, while paused 40") || strings.Contains(shown, "paused 5") {
+		t.Errorf("looking for a few words shows %s", shown)
+	}
+}
+
+// TestAPageThatHearsNothingSaysSo ends the streams, as a server does that stops.
+func TestAPageThatHearsNothingSaysSo(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	tab := chromium(t)
+	w.logsIn(tab, w.owner())
+	w.do(tab, chromedp.Navigate(w.URL+"/deployments/main-shop"), chromedp.WaitVisible(chromedp.CSS("#elements")))
+	w.console.Close()
+	w.do(tab, chromedp.WaitVisible(chromedp.CSS("#stale")))
 }
 
 // TestShots writes pictures of the main pages to where BERTH_SHOTS says, for people to look at.

@@ -129,7 +129,7 @@ func newWorld(t *testing.T) *world {
 		},
 		Authenticate: w.control.AuthenticateLogin, LinkOf: w.control.LinkOf, EnterByLink: w.control.EnterByLink,
 		LoginByPassword: w.control.LoginByPassword, Logout: w.control.Logout, RoleOn: w.control.RoleOn, Changes: store.Subscribe,
-		CA: func() string { return "PEM" }, Version: "test", Log: slog.New(slog.NewTextHandler(testLog{t}, nil)), Now: time.Now,
+		Guide: os.DirFS("../docs/guide"), CA: func() string { return "PEM" }, Version: "test", Log: slog.New(slog.NewTextHandler(testLog{t}, nil)), Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -105,6 +105,13 @@ func places(q *query) error {
 		list = append(list, jump{row.Name, "project", "/projects/" + row.Name})
 	}
 	list = append(list, jump{"Profile", "server", "/profile"}, jump{"New project", "server", "/projects/new"})
+	reading, err := q.console.guideEntries()
+	if err != nil {
+		return err
+	}
+	for _, e := range reading {
+		list = append(list, jump{e.title, "guide", "/guide/" + e.name})
+	}
 	for _, t := range serverTabs {
 		list = append(list, jump{t.name, "server", t.href})
 	}

@@ -44,6 +44,8 @@ func routes() []route {
 		post("/profile/keys", addKey, "/profile"),
 		post("/profile/keys/remove", deleteKey, "/profile"),
 		get("/server", serverPage),
+		get("/guide", guidePage),
+		get("/guide/{page}", guidePage),
 		get("/packages", packagesPage),
 		get("/packages/{name}", packagePage),
 

@@ -65,6 +65,7 @@ func offered(tabs []tab, below string) []tab {
 var serverTabs = []tab{
 	{"Projects", "box", "/"},
 	{"Packages", "layers", "/packages"},
+	{"Guide", "book", "/guide"},
 	{"People", "people", "/people"},
 	{"Server", "server", "/server"},
 }

@@ -7,6 +7,7 @@ package ui
 
 import (
 	"context"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"time"
@@ -31,6 +32,7 @@ type Config struct {
 	RoleOn func(ctx context.Context, caller berth.Caller, project string) (berth.Role, error)
 	// Changes hints at deployments that changed, "" for a project; the channel closes with ctx.
 	Changes func(ctx context.Context) <-chan berth.ID
+	Guide   fs.FS         // the users' guide, in Markdown
 	CA      func() string // PEM of the server's own authority
 	Version string
 	Log     *slog.Logger

@@ -15,7 +15,7 @@ import (
 
 // made is a route's path with everything made up that it needs.
 func made(path, project, deployment string) string {
-	return strings.NewReplacer("{$}", "", "{project}", project, "{deployment}", deployment, "{element}", "web", "{build}", string(knownBuild), "{name}", "nodejs",
+	return strings.NewReplacer("{$}", "", "{project}", project, "{deployment}", deployment, "{element}", "web", "{build}", string(knownBuild), "{name}", "nodejs", "{page}", "console",
 		"{person}", "grace", "{id}", "aaaaaaaaaa").Replace(path)
 }
 
