@@ -170,7 +170,7 @@ func TestAPausedLogLosesNothing(t *testing.T) {
 	tab := chromium(t)
 	w.logsIn(tab, w.owner())
 	sees := func(text string) chromedp.Action[chromedp.Void] {
-		return chromedp.PollFunction[chromedp.Void](`text => document.querySelector(".log").innerText.includes(text)`, chromedp.WithPollingArgs(text))
+		return chromedp.PollFunction[chromedp.Void](`text => document.querySelector(".log").textContent.includes(text)`, chromedp.WithPollingArgs(text))
 	}
 	write := func(text string) {
 		select {
@@ -187,12 +187,12 @@ func TestAPausedLogLosesNothing(t *testing.T) {
 	for i := range 50 {
 		write(fmt.Sprintf("while paused %d", i))
 	}
-	if text := w.evaluate(tab, `document.querySelector(".log").innerText`); strings.Contains(text, "while paused") {
+	if text := w.evaluate(tab, `document.querySelector(".log").textContent`); strings.Contains(text, "while paused") {
 		t.Error("a paused page moves")
 	}
 	w.do(tab, chromedp.Click(chromedp.CSS("[data-log-pause]")), sees("while paused 0"), sees("while paused 49"))
 	w.do(tab, chromedp.SendKeys(chromedp.CSS("#log-find"), "PAUSED 4"))
-	if shown := w.evaluate(tab, `[...document.querySelectorAll(".log-line:not(.is-hidden)")].map(l => l.querySelector(".text").innerText).join(", ")`); !strings.HasPrefix(shown, "while paused 4, while paused 40") || strings.Contains(shown, "paused 5") {
+	if shown := w.evaluate(tab, `[...document.querySelectorAll(".log-line:not(.is-hidden)")].map(l => l.querySelector(".text").textContent).join(", ")`); !strings.HasPrefix(shown, "while paused 4, while paused 40") || strings.Contains(shown, "paused 5") {
 		t.Errorf("looking for a few words shows %s", shown)
 	}
 }
