@@ -79,7 +79,7 @@ var house = []struct {
 	{path: "core", floor: 4},
 	{path: "githttp", floor: 4},
 	{path: "hooks", floor: 4},
-	{path: "sshd", floor: 4, planned: true},
+	{path: "sshd", floor: 4},
 	{path: "truststore", floor: 4},
 	{path: "ui", floor: 4},
 	{path: "welcome", floor: 4},

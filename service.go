@@ -188,7 +188,9 @@ type Whoami struct {
 	ConsoleURL  string        `json:"consoleUrl"`
 	// Address is the server's own, for whoever asks on its machine: the names need not lead there.
 	Address string `json:"address,omitempty"`
-	Version string `json:"version"`
+	// SSH is where the server answers SSH.
+	SSH     SSHServer `json:"ssh,omitzero"`
+	Version string    `json:"version"`
 	// Claimed: somebody has logged in. Until then only the server's own machine can ask.
 	Claimed bool `json:"claimed"`
 }

@@ -56,7 +56,7 @@ func (s *server) start(ctx context.Context) error {
 	}
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(filepath.Join(s.bin, "berth"), "serve", "--data", s.data, "--domain", "berth.localhost", "--volumes", "directories",
-		"--http", "127.0.0.1:"+strconv.Itoa(s.http), "--https", "127.0.0.1:"+strconv.Itoa(s.https))
+		"--http", "127.0.0.1:"+strconv.Itoa(s.http), "--https", "127.0.0.1:"+strconv.Itoa(s.https), "--ssh", "127.0.0.1:0")
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // our Ctrl-C is not its: it has to delete things yet
 	if err := cmd.Start(); err != nil {

@@ -141,7 +141,7 @@ var leastRole = map[Verb]berth.Role{
 }
 
 // unlimited are the verbs that a token with a role is refused whatever its role is: they make what has no limit.
-var unlimited = map[Verb]bool{TokenManage: true, LoginLinkMake: true, LoginManage: true, PasswordChange: true, KeyManage: true}
+var unlimited = map[Verb]bool{TokenManage: true, LoginLinkMake: true, LoginManage: true, PasswordChange: true, KeyManage: true, PersonKeys: true}
 
 // authorise is the one place that decides whether a person may do something to a project, or with
 // project "" to the server. What the person may not even see is for the store's scope to hide.

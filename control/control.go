@@ -80,12 +80,13 @@ type Config struct {
 	Certificate func(host string) berth.Certificate
 	Catalogue   []berth.PackageInfo
 
-	ServerURL   string        // of the API
-	ConsoleURL  string        // of the pages; login links lead there
-	Address     string        // at which the server answers on its own machine
-	CA          func() string // PEM of the local certificate authority
-	Fingerprint func() string // hex SHA-256 of that authority's DER
-	Install     func() string // command that installs the command line elsewhere, or nothing; nil: nothing
+	ServerURL   string                 // of the API
+	ConsoleURL  string                 // of the pages; login links lead there
+	Address     string                 // at which the server answers on its own machine
+	CA          func() string          // PEM of the local certificate authority
+	Fingerprint func() string          // hex SHA-256 of that authority's DER
+	SSH         func() berth.SSHServer // where the server answers SSH; nil: nowhere
+	Install     func() string          // command that installs the command line elsewhere, or nothing; nil: nothing
 	Version     string
 	Now         func() time.Time
 }

@@ -125,6 +125,7 @@ func (c *Control) mint(tx Tx, person berth.ID, n berth.NewToken) (berth.Token, b
 func (s *Service) Whoami(ctx context.Context) (who berth.Whoami, err error) {
 	c := s.control
 	who = berth.Whoami{Person: s.caller.Name, Role: s.caller.Role, Limit: s.caller.Limit, ServerURL: c.ServerURL, ConsoleURL: c.ConsoleURL, Address: c.Address, Version: c.Version}
+	who.SSH = c.sshServer()
 	err = s.view(ctx, func(tx Tx) error {
 		if _, who.Claimed, err = tx.Meta(claimedKey); err != nil {
 			return err

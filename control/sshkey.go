@@ -127,3 +127,11 @@ func (c *Control) UsedKey(ctx context.Context, key berth.SSHKey) error {
 	}
 	return c.Store.Update(ctx, func(tx Tx) error { return tx.TouchSSHKey(key.ID) })
 }
+
+// sshServer is where the server answers SSH.
+func (c *Control) sshServer() berth.SSHServer {
+	if c.SSH == nil {
+		return berth.SSHServer{}
+	}
+	return c.SSH()
+}

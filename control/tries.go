@@ -1,7 +1,6 @@
 package control
 
 import (
-	"net/netip"
 	"sync"
 	"time"
 
@@ -52,7 +51,7 @@ func (t *tries) forget(key string) {
 
 // mayTry refuses who tries to log in too often.
 func (c *Control) mayTry(client berth.LoginClient) error {
-	if c.byAddress.allow(network(client.Address), c.Now()) {
+	if c.byAddress.allow(berth.NetworkOf(client.Address).String(), c.Now()) {
 		return nil
 	}
 	return berth.Errorf(berth.EUnavailable, "%w: too many logins from your address, wait a minute", berth.ErrTooOften)
@@ -64,18 +63,4 @@ func (c *Control) mayGuess(name string) error {
 		return nil
 	}
 	return berth.Errorf(berth.EUnavailable, "%w: too many passwords were tried for this name, wait a quarter of an hour or use a login link", berth.ErrTooOften)
-}
-
-// network is whom an address stands for: one IPv4 address, a household's IPv6 network.
-func network(address string) string {
-	ip, err := netip.ParseAddr(address)
-	if err != nil {
-		return "" // the machine itself
-	}
-	ip = ip.Unmap().WithZone("")
-	if ip.Is4() {
-		return ip.String()
-	}
-	p, _ := ip.Prefix(64) // fits every IPv6 address
-	return p.String()
 }

@@ -112,7 +112,7 @@ func (c *Control) summarise(d berth.Deployment, f facts) berth.Deployment {
 		h.Name, h.URL = c.Host(h.Label)
 		hosts[i] = h
 	}
-	d.Hosts, d.SSH = hosts, []berth.SSHCommand{}
+	d.Hosts, d.SSH = hosts, c.sshServer().Commands(d.Slug, f.seen.Elements)
 	return d
 }
 

@@ -34,6 +34,7 @@ type Config struct {
 	ACME          ACMEConfig
 	HTTP          string // listen address; default :80
 	HTTPS         string // default :443
+	SSH           string // default :2222, and nothing where that is taken
 	// PublicHTTPS is the port at which others reach HTTPS, where a proxy passes it on; zero: the one listened on.
 	PublicHTTPS int
 	// TrustedProxies are the proxies in front that are believed where a request came from: how many there
@@ -124,7 +125,7 @@ func (c Config) validate() error {
 		return &berth.Error{Code: berth.EInvalid, Err: err,
 			Message: fmt.Sprintf("--trusted-proxies must be the number of proxies in front (at most 16), or their addresses and networks like 10.0.0.0/8,192.0.2.7, not %q", c.TrustedProxies)}
 	}
-	for _, a := range []struct{ flag, address string }{{"--http", c.HTTP}, {"--https", c.HTTPS}} {
+	for _, a := range []struct{ flag, address string }{{"--http", c.HTTP}, {"--https", c.HTTPS}, {"--ssh", cmp.Or(c.SSH, defaultSSH)}} {
 		if _, _, err := net.SplitHostPort(a.address); err != nil {
 			return berth.Errorf(berth.EInvalid, "%s must be an address like :8443 or 127.0.0.1:8443, not %q", a.flag, a.address)
 		}

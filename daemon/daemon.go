@@ -34,6 +34,7 @@ import (
 	"github.com/berth-dev/berth/requestlog"
 	"github.com/berth-dev/berth/session"
 	"github.com/berth-dev/berth/sqlite"
+	"github.com/berth-dev/berth/sshd"
 	"github.com/berth-dev/berth/ui"
 	"github.com/berth-dev/berth/vault"
 	"github.com/berth-dev/berth/volume"
@@ -50,6 +51,7 @@ type Daemon struct {
 	server berth.ID
 
 	httpListener, httpsListener, socketListener net.Listener
+	sshListener                                 net.Listener // nil: another program has the default port
 
 	store     *sqlite.Store
 	vault     *vault.Vault
@@ -78,6 +80,7 @@ type Daemon struct {
 	core      *core.Core
 	api       http.Handler
 	ui        *ui.Console
+	ssh       *sshd.Server // nil: there is none
 	loops     loops
 
 	closers []func() error
@@ -90,7 +93,7 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	d.log.Info("berth serves", "data", d.dirs.data, "https", d.httpsListener.Addr().String(), "http", d.httpListener.Addr().String(),
+	d.log.Info("berth serves", "data", d.dirs.data, "https", d.httpsListener.Addr().String(), "http", d.httpListener.Addr().String(), "ssh", addressText(d.sshListener),
 		"socket", d.config.Socket, "console", d.names.consoleURL(), "version", d.config.Version)
 	return errors.Join(d.Run(ctx), d.Close())
 }
@@ -107,7 +110,7 @@ func Open(ctx context.Context, c Config) (d *Daemon, err error) {
 	d = &Daemon{config: c, dirs: directoriesOf(c.Data), log: c.Log}
 	for _, open := range []func(context.Context) error{
 		d.openDirectories, d.openListeners, d.openStore, d.openNames, d.openFiles, d.openEngine, d.openDisks, d.openBuilds,
-		d.openWelcome, d.openControl, d.openRouting, d.openAPI, d.openConsole, d.openLoops,
+		d.openWelcome, d.openControl, d.openRouting, d.openAPI, d.openConsole, d.openSSH, d.openLoops,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, d.Close())
@@ -141,13 +144,14 @@ func (d *Daemon) openListeners(ctx context.Context) (err error) {
 		if err != nil {
 			return
 		}
-		if *into, err = open(); err == nil {
+		if *into, err = open(); err == nil && *into != nil {
 			l := *into
 			d.closeLater(func() error { return ignoreClosed(l.Close()) })
 		}
 	}
 	listen(&d.httpListener, func() (net.Listener, error) { return listenTCP(ctx, "--http", d.config.HTTP) })
 	listen(&d.httpsListener, func() (net.Listener, error) { return listenTCP(ctx, "--https", d.config.HTTPS) })
+	listen(&d.sshListener, func() (net.Listener, error) { return d.listenSSH(ctx) })
 	listen(&d.socketListener, func() (net.Listener, error) { return listenUnix(d.config.Socket) })
 	return err
 }
@@ -300,8 +304,8 @@ func (d *Daemon) openControl(ctx context.Context) error {
 		Led:       func(r berth.Release) bool { return d.ingress.Leads(r) }, // opened before anybody is answered
 		Host:      func(label string) (string, string) { return d.names.host(label), d.names.url(label) },
 		Catalogue: catalogue, ServerURL: d.names.consoleURL(), ConsoleURL: d.names.consoleURL(),
-		Address: nearAddress(d.httpsListener),
-		CA:      d.certs.CAPEM, Fingerprint: d.certs.Fingerprint, Certificate: d.certs.State, Domain: d.names.domain, Leads: d.leads, Reached: d.reachedAt, URLOf: d.names.urlOf, ReadDelivery: readDelivery, ReportStatus: newReporter().Report, HookURL: d.hookURL, DeployHookURL: d.deployHookURL, BuildsURL: d.buildsURL, ReleasesPage: d.releasesPage, HookPage: forge.Forges{}.HookPage, Install: d.installCommand,
+		Address: nearAddress(d.httpsListener), SSH: d.sshServer,
+		CA: d.certs.CAPEM, Fingerprint: d.certs.Fingerprint, Certificate: d.certs.State, Domain: d.names.domain, Leads: d.leads, Reached: d.reachedAt, URLOf: d.names.urlOf, ReadDelivery: readDelivery, ReportStatus: newReporter().Report, HookURL: d.hookURL, DeployHookURL: d.deployHookURL, BuildsURL: d.buildsURL, ReleasesPage: d.releasesPage, HookPage: forge.Forges{}.HookPage, Install: d.installCommand,
 		Version: d.config.Version, Now: time.Now,
 	})
 	return d.control.EnsureOwner(ctx, d.config.Owner)
@@ -436,5 +440,11 @@ func (d *Daemon) serve(ctx context.Context) error {
 	run(https, d.httpsListener, func(l net.Listener) error { return https.ServeTLS(l, "", "") })
 	run(plain, d.httpListener, plain.Serve)
 	run(socket, d.socketListener, socket.Serve)
+	if d.ssh != nil {
+		group.Go(func() error {
+			defer cancel()
+			return d.ssh.Serve(broken, d.sshListener)
+		})
+	}
 	return group.Wait()
 }

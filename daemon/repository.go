@@ -11,7 +11,11 @@ import (
 
 // repositories serves the projects' own repositories beside next.
 func (d *Daemon) repositories(next http.Handler) http.Handler {
-	ours := githttp.New(githttp.Config{
+	return beside(githttp.Prefix, githttp.New(d.repositoryConfig()), next)
+}
+
+func (d *Daemon) repositoryConfig() githttp.Config {
+	return githttp.Config{
 		Repositories: d.git,
 		Authenticate: func(ctx context.Context, token berth.Secret) (berth.Caller, error) {
 			return d.control.Authenticate(ctx, token)
@@ -20,8 +24,7 @@ func (d *Daemon) repositories(next http.Handler) http.Handler {
 			return d.control.As(caller).OpenRepository(ctx, project, push)
 		},
 		Pushed: d.pushed, Log: d.log,
-	})
-	return beside(githttp.Prefix, ours, next)
+	}
 }
 
 // pushed has the deployments follow, and tells who pushed how they get on until nobody listens.

@@ -26,13 +26,14 @@ func TestListenerTaken(t *testing.T) {
 	defer l.Close()
 	taken := l.Addr().String()
 	for name, c := range map[string]struct {
-		data, http, https, want string
+		data, http, https, ssh, want string
 	}{
-		"http":  {t.TempDir(), taken, "127.0.0.1:0", taken + " is taken by another program; stop it, or choose another address with --http"},
-		"https": {t.TempDir(), "127.0.0.1:0", taken, taken + " is taken by another program; stop it, or choose another address with --https"},
-		"data":  {shared.data, "127.0.0.1:0", "127.0.0.1:0", "another berth serve uses " + shared.data},
+		"http":  {t.TempDir(), taken, "127.0.0.1:0", "127.0.0.1:0", taken + " is taken by another program; stop it, or choose another address with --http"},
+		"https": {t.TempDir(), "127.0.0.1:0", taken, "127.0.0.1:0", taken + " is taken by another program; stop it, or choose another address with --https"},
+		"ssh":   {t.TempDir(), "127.0.0.1:0", "127.0.0.1:0", taken, taken + " is taken by another program; stop it, or choose another address with --ssh"},
+		"data":  {shared.data, "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "another berth serve uses " + shared.data},
 	} {
-		said, err := serveBriefly(c.data, "--http", c.http, "--https", c.https)
+		said, err := serveBriefly(c.data, "--http", c.http, "--https", c.https, "--ssh", c.ssh)
 		if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(said, c.want) {
 			t.Errorf("%s taken: %v, %q", name, err, said)
 		}
@@ -59,7 +60,7 @@ func TestFullDisk(t *testing.T) {
 	fill := disk.fill(t)
 	data := filepath.Join(disk.dir, "data")
 	full := "the disk that holds "
-	if said, err := serveBriefly(data, "--http", "127.0.0.1:0", "--https", "127.0.0.1:0"); err == nil || !strings.Contains(said, full) {
+	if said, err := serveBriefly(data, "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--ssh", "127.0.0.1:0"); err == nil || !strings.Contains(said, full) {
 		t.Errorf("a first start on a full disk: %v, %q", err, said)
 	}
 	empty(t, fill)

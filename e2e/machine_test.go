@@ -171,7 +171,7 @@ func (m *machine) serve(flags ...string) {
 	m.t.Helper()
 	s := m.server
 	m.start("berth", append([]string{s.berth(), "serve", "--data", s.data, "--domain", "berth.localhost", "--volumes", "xfs", "--docker", "unix:///var/run/docker.sock",
-		"--http", "127.0.0.1:8080", "--https", "127.0.0.1:8443", "--agent", filepath.Join(s.bin, "berth-agent")}, flags...)...)
+		"--http", "127.0.0.1:8080", "--https", "127.0.0.1:8443", "--ssh", "127.0.0.1:2222", "--agent", filepath.Join(s.bin, "berth-agent")}, flags...)...)
 	eventually(m.t, 90*time.Second, func() error { return s.run("whoami") })
 }
 

@@ -76,7 +76,7 @@ func TestMakeRun(t *testing.T) {
 	}
 	// Another server that runs from the same checkout keeps its binaries.
 	other := exec.Command(filepath.Join(root, "bin", "berth"), "serve", "--data", t.TempDir(), "--volumes", "directories",
-		"--http", "127.0.0.1:0", "--https", "127.0.0.1:0")
+		"--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--ssh", "127.0.0.1:0")
 	if err := other.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func (s *server) start() error {
 	}
 	defer log.Close()
 	cmd := exec.Command(s.berth(), append([]string{"serve", "--data", s.data, "--domain", "berth.localhost",
-		"--http", "127.0.0.1:" + strconv.Itoa(s.http), "--https", "127.0.0.1:" + strconv.Itoa(s.https),
+		"--http", "127.0.0.1:" + strconv.Itoa(s.http), "--https", "127.0.0.1:" + strconv.Itoa(s.https), "--ssh", "127.0.0.1:0",
 		"--volumes", s.volumes, "--standby", s.standby, "--agent", filepath.Join(s.bin, "berth-agent")}, s.flags...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), s.env...)

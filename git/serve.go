@@ -14,6 +14,9 @@ const (
 	receive = "receive-pack"
 )
 
+// stateless has git answer one request and end.
+const stateless = "--stateless-rpc"
+
 // hiddenRefs are neither shown nor taken: a project's repository has branches and tags, and what Berth keeps
 // beside them is its own.
 var hiddenRefs = []string{"transfer.hideRefs=refs", "transfer.hideRefs=!refs/heads", "transfer.hideRefs=!refs/tags"}
@@ -25,11 +28,16 @@ func (g *Git) Advertise(ctx context.Context, project berth.ID, push bool, protoc
 	if push {
 		half = receive
 	}
-	return g.serve(ctx, project, half, protocol, nil, w, nil, "--advertise-refs")
+	return g.serve(ctx, project, half, protocol, nil, w, nil, stateless, "--advertise-refs")
 }
 
 // UploadPack answers one request of a clone or fetch.
 func (g *Git) UploadPack(ctx context.Context, project berth.ID, protocol string, in io.Reader, out io.Writer) error {
+	return g.serve(ctx, project, upload, protocol, in, out, []string{"uploadpack.allowFilter=true"}, stateless)
+}
+
+// Converse serves a clone or fetch in which both sides speak in turn, as over SSH.
+func (g *Git) Converse(ctx context.Context, project berth.ID, protocol string, in io.Reader, out io.Writer) error {
 	return g.serve(ctx, project, upload, protocol, in, out, []string{"uploadpack.allowFilter=true"})
 }
 
@@ -46,7 +54,7 @@ func (g *Git) ReceivePack(ctx context.Context, project berth.ID, force bool, may
 		if err := may(ctx); err != nil {
 			return err
 		}
-		return g.serve(ctx, project, receive, "", in, out, config)
+		return g.serve(ctx, project, receive, "", in, out, config, stateless)
 	})
 }
 
@@ -58,7 +66,7 @@ func (g *Git) serve(ctx context.Context, project berth.ID, half, protocol string
 	if protocol == "version=1" || protocol == "version=2" {
 		env = []string{"GIT_PROTOCOL=" + protocol}
 	}
-	args := append([]string{half, "--stateless-rpc"}, options...)
+	args := append([]string{half}, options...)
 	if half == upload {
 		args = append(args, "--strict")
 	}

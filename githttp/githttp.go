@@ -1,5 +1,6 @@
-// Package githttp serves projects' own repositories over Git's smart HTTP protocol (gitprotocol-http(5)):
-// clone, fetch and push with a token as the password. A push's side-band tells what becomes of it.
+// Package githttp serves projects' own repositories over Git's smart HTTP protocol (gitprotocol-http(5)), clone,
+// fetch and push with a token as the password, and over streams that somebody else has opened. A push's side-band
+// tells what becomes of it.
 //
 // It must not know who may do what, how repositories are kept, or how anything is deployed.
 package githttp
@@ -124,31 +125,9 @@ func (h handler) receive(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(pushTime))
 	answer(w, receive, "result")
-	refuse := func(reasons map[string]string) {
-		_, _ = io.Copy(io.Discard, io.LimitReader(in, maxRefused))
-		_, _ = io.WriteString(w, commands.refuse(reasons))
-	}
-	if refusals := commands.refusals(p); len(refusals) > 0 {
-		refuse(refusals)
-		return
-	}
-	var late error // the repository has moved elsewhere while this push waited for its turn
-	may := func(ctx context.Context) error {
-		_, late = h.Open(ctx, caller, p.Name, true)
-		return late
-	}
-	out := &held{w: flushing{w}}
-	err = h.Repositories.ReceivePack(r.Context(), p.ID, !commands.touches(p.Protected), may, io.MultiReader(bytes.NewReader(commands.raw), in), out)
-	switch {
-	case late != nil:
-		refuse(commands.all(berth.MessageOf(late)))
-		return
-	case err != nil:
+	if err := h.push(r.Context(), caller, p, commands, io.MultiReader(bytes.NewReader(commands.raw), in), flushing{w}); err != nil {
 		h.broken(r, err)
-	case len(commands.list) > 0:
-		h.tell(r.Context(), caller, p, commands, out)
 	}
-	out.end()
 }
 
 // tell has the push acted upon, and passes on what is said of it where the client can show it.

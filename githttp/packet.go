@@ -123,6 +123,11 @@ func (c commands) all(reason string) map[string]string {
 	return reasons
 }
 
+// packed reports whether objects follow: a push that only deletes has none.
+func (c commands) packed() bool {
+	return slices.ContainsFunc(c.list, func(one command) bool { return !one.deletes() })
+}
+
 // touches reports whether one of the branches is moved.
 func (c commands) touches(branches []string) bool {
 	return slices.ContainsFunc(c.list, func(one command) bool {

@@ -20,9 +20,10 @@ import (
 type Options struct {
 	Root   string // of the files that lie under /: tests have one of their own
 	Data   string
-	Domain string // these four: empty is as before, else the default
+	Domain string // these five: empty is as before, else the default
 	HTTP   string
 	HTTPS  string
+	SSH    string
 	Docker string
 	// BehindProxy: what answers on the standard ports passes on to Berth, which listens on loopback.
 	BehindProxy bool
@@ -41,6 +42,7 @@ type Finding = machine.Finding
 const (
 	defaultHTTP   = ":80"
 	defaultHTTPS  = ":443"
+	defaultSSH    = ":2222"
 	defaultDocker = "unix:///var/run/docker.sock"
 )
 

@@ -71,16 +71,17 @@ func TestOnlyWhatInstallingDoesNotMendIsAReasonNotTo(t *testing.T) {
 func TestTakenPortsAreLeftToTheirHolders(t *testing.T) {
 	s := survey{facts: machine.Facts{Ports: []machine.Port{
 		{Flag: "--http", Address: ":80"}, {Flag: "--https", Address: ":443", Holder: "nginx (process 42)"},
-	}}, published: map[int]string{8443: "shop"}}
-	httpAddress, httpsAddress := s.elsewhere(record{HTTP: ":80", HTTPS: ":443"})
-	if httpAddress != ":80" || httpsAddress == ":443" || httpsAddress == ":8443" {
-		t.Errorf("HTTP at %s, HTTPS at %s", httpAddress, httpsAddress)
+		{Flag: "--ssh", Address: ":2222", Holder: "sshd (process 7)"},
+	}}, published: map[int]string{8443: "shop", 2222: "git"}}
+	free := s.elsewhere(record{HTTP: ":80", HTTPS: ":443", SSH: ":2222"})
+	if free.HTTP != ":80" || free.HTTPS == ":443" || free.HTTPS == ":8443" || free.SSH == ":2222" {
+		t.Errorf("it would listen on %+v", free)
 	}
-	words := takenWords(s.taken(), Options{HTTP: httpAddress, HTTPS: httpsAddress})
-	if !strings.Contains(words, ":443 is taken by nginx (process 42)") || !strings.Contains(words, httpsAddress+" (HTTPS)") {
+	words := takenWords(s.taken(), free)
+	if !strings.Contains(words, ":443 is taken by nginx (process 42)") || !strings.Contains(words, free.HTTPS+" (HTTPS)") || !strings.Contains(words, free.SSH+" (SSH)") {
 		t.Errorf("it says %q", words)
 	}
-	httpAddress, httpsAddress = s.onLoopback()
+	httpAddress, httpsAddress := s.onLoopback()
 	if !onLoopback(httpAddress) || !onLoopback(httpsAddress) || onLoopback(":443") || onLoopback("192.0.2.1:443") {
 		t.Errorf("behind a proxy: HTTP at %s, HTTPS at %s", httpAddress, httpsAddress)
 	}
@@ -88,9 +89,9 @@ func TestTakenPortsAreLeftToTheirHolders(t *testing.T) {
 
 func TestTheSameLineEverywhere(t *testing.T) {
 	l := layout{"/", "/srv/my data"}
-	line := record{HTTP: ":80", HTTPS: ":443", Domain: "apps.example.com", Serve: []string{"--build-memory", "5%"}}.line(l)
+	line := record{HTTP: ":80", HTTPS: ":443", SSH: ":2222", Domain: "apps.example.com", Serve: []string{"--build-memory", "5%"}}.line(l)
 	want := `ExecStart=/usr/local/bin/berth serve --data "/srv/my data" --socket /run/berth.sock --agent /usr/local/lib/berth/berth-agent ` +
-		`--environment "/srv/my data/environment" --http :80 --https :443 --domain apps.example.com --build-memory "5%%"`
+		`--environment "/srv/my data/environment" --http :80 --https :443 --ssh :2222 --domain apps.example.com --build-memory "5%%"`
 	if text := unit(line); !slices.Contains(strings.Split(text, "\n"), want) {
 		t.Errorf("the unit has no line\n%s\nin\n%s", want, text)
 	}

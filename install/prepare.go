@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/berth-dev/berth"
@@ -59,25 +60,28 @@ func Prepare(ctx context.Context, o Options) (*Installation, error) {
 	return i, nil
 }
 
-// choosePorts finds free addresses where the standard ones are somebody else's, or a proxy is to have them.
+// choosePorts finds free addresses where the standard ones are somebody else's, or a proxy is to have them. What a
+// person named is judged as it is.
 func (i *Installation) choosePorts(ctx context.Context) (err error) {
-	o, wanted := i.options, i.options.wanted(i.survey.before)
-	taken := i.survey.taken()
+	o, taken := i.options, i.survey.taken()
+	free := i.survey.elsewhere(i.options.wanted(i.survey.before))
+	if o.SSH == "" && slices.ContainsFunc(taken, func(p machine.Port) bool { return p.Flag == "--ssh" }) {
+		i.options.SSH = free.SSH
+	}
+	web := slices.DeleteFunc(slices.Clone(taken), func(p machine.Port) bool { return p.Flag == "--ssh" })
+	named := o.HTTP != "" || o.HTTPS != ""
+	keeps := onLoopback(i.survey.before.HTTP) && onLoopback(i.survey.before.HTTPS) && len(web) == 0
 	switch {
-	case o.BehindProxy && o.HTTP == "" && o.HTTPS == "":
-		if onLoopback(i.survey.before.HTTP) && onLoopback(i.survey.before.HTTPS) && len(taken) == 0 {
-			return nil
-		}
+	case o.BehindProxy && !named && !keeps:
 		i.options.HTTP, i.options.HTTPS = i.survey.onLoopback()
-	case len(taken) == 0:
+	case !o.BehindProxy && !named && len(web) > 0:
+		i.options.HTTP, i.options.HTTPS = free.HTTP, free.HTTPS
+	}
+	if i.options.HTTP == o.HTTP && i.options.HTTPS == o.HTTPS && i.options.SSH == o.SSH {
 		return nil
-	case o.HTTP != "" || o.HTTPS != "":
-		return nil // what a person named is judged as it is
-	default:
-		i.options.HTTP, i.options.HTTPS = i.survey.elsewhere(wanted)
 	}
 	if len(taken) > 0 {
-		i.Taken = takenWords(taken, i.options)
+		i.Taken = takenWords(taken, i.options.wanted(i.survey.before))
 	}
 	i.survey, err = i.options.look(ctx)
 	return err
@@ -89,12 +93,12 @@ func onLoopback(address string) bool {
 	return err == nil && ip != nil && ip.IsLoopback()
 }
 
-func takenWords(taken []machine.Port, o Options) string {
+func takenWords(taken []machine.Port, r record) string {
 	var words []string
 	for _, p := range taken {
 		words = append(words, fmt.Sprintf("%s is taken by %s", p.Address, p.Holder))
 	}
-	return fmt.Sprintf("%s. Berth will listen on %s (HTTP) and %s (HTTPS).", strings.Join(words, "; "), o.HTTP, o.HTTPS)
+	return fmt.Sprintf("%s. Berth will listen on %s (HTTP), %s (HTTPS) and %s (SSH).", strings.Join(words, "; "), r.HTTP, r.HTTPS, r.SSH)
 }
 
 // refuse says why the machine cannot run Berth. What installing mends is no reason.

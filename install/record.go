@@ -15,6 +15,7 @@ type record struct {
 	Domain  string   `json:"domain,omitempty"`
 	HTTP    string   `json:"http"`
 	HTTPS   string   `json:"https"`
+	SSH     string   `json:"ssh,omitempty"`
 	Proxy   bool     `json:"proxy,omitempty"` // somebody else has the standard ports, and passes them on
 	Docker  string   `json:"docker,omitempty"`
 	Serve   []string `json:"serve,omitempty"`
@@ -50,6 +51,7 @@ func (o Options) wanted(before record) record {
 		Domain:  cmp.Or(o.Domain, before.Domain),
 		HTTP:    cmp.Or(o.HTTP, before.HTTP, defaultHTTP),
 		HTTPS:   cmp.Or(o.HTTPS, before.HTTPS, defaultHTTPS),
+		SSH:     cmp.Or(o.SSH, before.SSH, defaultSSH),
 		Proxy:   o.BehindProxy || before.Proxy && o.HTTP == "" && o.HTTPS == "",
 		Docker:  cmp.Or(o.Docker, before.Docker),
 		Serve:   before.Serve,
@@ -63,7 +65,7 @@ func (o Options) wanted(before record) record {
 // line is the command that runs the server, the same at boot as by hand.
 func (r record) line(l layout) []string {
 	line := []string{l.binary(), "serve", "--data", l.data, "--socket", l.socket(), "--agent", l.agent(),
-		"--environment", l.environment(), "--http", r.HTTP, "--https", r.HTTPS}
+		"--environment", l.environment(), "--http", r.HTTP, "--https", r.HTTPS, "--ssh", r.SSH}
 	if r.Proxy {
 		line = append(line, "--public-https", "443")
 	}

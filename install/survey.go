@@ -43,7 +43,7 @@ func (o Options) look(ctx context.Context) (survey, error) {
 	s.published = about.Published
 	s.facts = machine.Gather(ctx, machine.Question{
 		Root: o.Root, Data: o.Data, Domain: cmp.Or(wanted.Domain, defaultDomain), Pid: s.pid, Published: about.Published, Now: o.Now(),
-		Listen: map[string]string{"--http": wanted.HTTP, "--https": wanted.HTTPS},
+		Listen: map[string]string{"--http": wanted.HTTP, "--https": wanted.HTTPS, "--ssh": wanted.SSH},
 	})
 	s.facts.Installed = installed || s.pid != 0
 	e := &s.facts.Engine
@@ -60,8 +60,9 @@ func (o Options) look(ctx context.Context) (survey, error) {
 func Doctor(ctx context.Context, o Options) ([]Finding, error) {
 	o = o.withDefaults()
 	line := commandOf(holder(o.layout()))
-	o.HTTP, o.HTTPS, o.Domain, o.Docker = cmp.Or(flagOf(line, "--http"), o.HTTP), cmp.Or(flagOf(line, "--https"), o.HTTPS),
-		cmp.Or(flagOf(line, "--domain"), o.Domain), cmp.Or(flagOf(line, "--docker"), o.Docker)
+	for flag, option := range map[string]*string{"--http": &o.HTTP, "--https": &o.HTTPS, "--ssh": &o.SSH, "--domain": &o.Domain, "--docker": &o.Docker} {
+		*option = cmp.Or(flagOf(line, flag), *option)
+	}
 	before, installed, err := readRecord(o.layout())
 	if err != nil {
 		return nil, err
@@ -113,18 +114,21 @@ func (s survey) taken() (taken []machine.Port) {
 }
 
 // elsewhere are addresses that are free: what is free of the wanted ones, on another port else.
-func (s survey) elsewhere(wanted record) (httpAddress, httpsAddress string) {
-	httpAddress, httpsAddress = wanted.HTTP, wanted.HTTPS
+func (s survey) elsewhere(wanted record) record {
 	for _, p := range s.taken() {
 		switch p.Flag {
 		case "--http":
-			httpAddress = ":" + strconv.Itoa(machine.FreePort(8080, s.published))
+			wanted.HTTP = s.free(8080)
 		case "--https":
-			httpsAddress = ":" + strconv.Itoa(machine.FreePort(8443, s.published))
+			wanted.HTTPS = s.free(8443)
+		case "--ssh":
+			wanted.SSH = s.free(2222)
 		}
 	}
-	return httpAddress, httpsAddress
+	return wanted
 }
+
+func (s survey) free(from int) string { return ":" + strconv.Itoa(machine.FreePort(from, s.published)) }
 
 // onLoopback are addresses for a server behind a proxy.
 func (s survey) onLoopback() (httpAddress, httpsAddress string) {

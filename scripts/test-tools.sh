@@ -21,6 +21,7 @@ need iptables iptables
 need mkfs.ext4 e2fsprogs
 need busybox busybox-static
 need sshd openssh-server
+need rsync rsync
 need docker-registry docker-registry
 need mkfs.xfs xfsprogs
 need mkfs.btrfs btrfs-progs

@@ -91,23 +91,13 @@ func chooseInstance(slug string, seen berth.Observed, target string) (berth.Inst
 		want = n
 	}
 	if identifier == "" {
-		identifier = defaultElement(seen.Elements)
+		identifier = berth.DefaultElement(seen.Elements)
 	}
 	element, err := findElement(slug, seen.Elements, identifier)
 	if err != nil {
 		return berth.InstanceStatus{}, err
 	}
 	return newest(slug, element, candidates(seen, identifier, want), want)
-}
-
-// defaultElement is the first component, or the first element where there is none.
-func defaultElement(elements []berth.ElementStatus) string {
-	for _, e := range elements {
-		if e.Kind == berth.KindComponent {
-			return e.Identifier
-		}
-	}
-	return elements[0].Identifier
 }
 
 func findElement(slug string, elements []berth.ElementStatus, identifier string) (berth.ElementStatus, error) {

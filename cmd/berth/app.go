@@ -145,7 +145,7 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	add("projects", a.upCommand(), a.projectCommand(), a.createCommand(), a.lsCommand(), a.deleteCommand())
-	add("look", a.showCommand(), a.statusCommand(), a.waitCommand(), a.logsCommand(), a.eventsCommand(), a.execCommand(),
+	add("look", a.showCommand(), a.statusCommand(), a.waitCommand(), a.logsCommand(), a.eventsCommand(), a.execCommand(), a.sshCommand(), a.sshConfigCommand(),
 		a.releasesCommand(), a.buildsCommand(), a.describeCommand(), a.planCommand(), a.mailCommand())
 	add("change", a.deployCommand(), a.rollbackCommand(), a.promoteCommand(), a.branchCommand(), a.hookCommand(), a.hostCommand(), a.domainCommand(), a.applyCommand(), a.restartCommand(), a.stopCommand(), a.startCommand(), a.sleepCommand(), a.keepAwakeCommand(), a.renameCommand(), a.envCommand())
 	add("server", a.loginCommand(), a.loginLinkCommand(), a.whoamiCommand(), a.passwdCommand(), a.loginsCommand(), a.userCommand(), a.memberCommand(), a.tokenCommand(), a.keyCommand(), a.gitCommand(), a.caCommand(), a.packageCommand(), a.volumeCommand(), a.registryCommand(), a.metricsCommand(), a.versionCommand())

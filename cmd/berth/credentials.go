@@ -29,17 +29,26 @@ func (a *app) credentials() (c client.Credentials, ok bool, err error) {
 }
 
 // keep stores a login in place of the one before, at once or not at all.
-func (a *app) keep(c client.Credentials) (err error) {
+func (a *app) keep(c client.Credentials) error {
 	text, err := c.Marshal()
 	if err != nil {
 		return fmt.Errorf("write login: %w", err)
 	}
-	if err := os.MkdirAll(a.config, 0o700); err != nil {
-		return fmt.Errorf("make configuration directory: %w", err)
-	}
-	draft, err := os.CreateTemp(a.config, "config-*.json") // made 0600
-	if err != nil {
+	if err := replacePrivate(a.credentialsFile(), text); err != nil {
 		return fmt.Errorf("store login: %w", err)
+	}
+	return nil
+}
+
+// replacePrivate writes a file that its person alone may read, at once or not at all.
+func replacePrivate(file string, text []byte) (err error) {
+	dir := filepath.Dir(file)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make directory: %w", err)
+	}
+	draft, err := os.CreateTemp(dir, filepath.Base(file)+"-*") // made 0600
+	if err != nil {
+		return err
 	}
 	defer func() {
 		if err != nil {
@@ -48,10 +57,7 @@ func (a *app) keep(c client.Credentials) (err error) {
 	}()
 	_, err = draft.Write(text)
 	if err := errors.Join(err, draft.Sync(), draft.Close()); err != nil {
-		return fmt.Errorf("store login: %w", err)
+		return err
 	}
-	if err := os.Rename(draft.Name(), a.credentialsFile()); err != nil {
-		return fmt.Errorf("store login: %w", err)
-	}
-	return nil
+	return os.Rename(draft.Name(), file)
 }

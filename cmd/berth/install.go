@@ -38,6 +38,7 @@ The machine is looked at first, what would be done is shown, and you are asked. 
 	c.Flags().StringVar(&o.Domain, "domain", "", "base domain of the deployments' hosts")
 	c.Flags().StringVar(&o.HTTP, "http", "", "address for HTTP (default :80, or a free one)")
 	c.Flags().StringVar(&o.HTTPS, "https", "", "address for HTTPS (default :443, or a free one)")
+	c.Flags().StringVar(&o.SSH, "ssh", "", "address for SSH (default :2222, or a free one)")
 	c.Flags().StringVar(&o.Docker, "docker", "", "Docker's socket (default: DOCKER_HOST, else /var/run/docker.sock)")
 	c.Flags().BoolVar(&o.BehindProxy, "behind-proxy", false, "listen on loopback: another program has ports 80 and 443 and passes them on")
 	c.Flags().StringVar(&o.Dist, "dist", "", "directory with the release's other files (default: where this program lies)")
@@ -76,7 +77,7 @@ func (a *app) install(ctx context.Context, o install.Options, yes, planOnly bool
 func (a *app) choosePorts(ctx context.Context, o install.Options, i *install.Installation, silent bool) (*install.Installation, error) {
 	fmt.Fprintln(a.out, i.Taken)
 	if silent || !a.terminal.in {
-		a.say("To put Berth behind what has them: --behind-proxy. Other addresses: --http and --https.")
+		a.say("To put Berth behind what has them: --behind-proxy. Other addresses: --http, --https and --ssh.")
 		return i, nil
 	}
 	answer, err := a.ask("Enter to go on with those, p to put Berth behind what has the ports, q to end: ")

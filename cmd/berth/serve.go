@@ -50,6 +50,7 @@ func (a *app) serveCommand() *cobra.Command {
 	flags.StringVar(&c.ACME.Resolver, "acme-resolver", "", "name server, as HOST:PORT, that is asked whether a host leads here before an issuer is (default: the machine's)")
 	flags.StringVar(&c.HTTP, "http", "", "address for HTTP (default :80)")
 	flags.StringVar(&c.HTTPS, "https", "", "address for HTTPS (default :443)")
+	flags.StringVar(&c.SSH, "ssh", "", "address for SSH (default :2222, and no SSH where somebody else has that)")
 	flags.IntVar(&c.PublicHTTPS, "public-https", 0, "port at which others reach HTTPS, where a proxy passes it on (default: the one listened on)")
 	flags.DurationVar(&c.Standby, "standby", time.Minute, "how long the release before stands by, to serve again at once, after a new one began to serve; 0: not at all")
 	flags.DurationVar(&c.Idle, "idle", 4*time.Hour, "how long nobody may have used a development deployment before it goes to sleep, until something asks for it; 0: never")

@@ -1,0 +1,179 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/berth-dev/berth"
+	"github.com/berth-dev/berth/githttp"
+	"github.com/berth-dev/berth/sqlite"
+	"github.com/berth-dev/berth/sshd"
+)
+
+const defaultSSH = ":2222"
+
+// listenSSH listens where a person said. The default port may be somebody else's: then the server goes on
+// without SSH, as one that was there before SSH was.
+func (d *Daemon) listenSSH(ctx context.Context) (net.Listener, error) {
+	if d.config.SSH != "" {
+		return listenTCP(ctx, "--ssh", d.config.SSH)
+	}
+	l, err := listenTCP(ctx, "--ssh", defaultSSH)
+	if berth.CodeOf(err) == berth.EConflict {
+		d.log.Warn("no SSH: another program has its port; --ssh chooses another", "address", defaultSSH)
+		return nil, nil
+	}
+	return l, err
+}
+
+func addressText(l net.Listener) string {
+	if l == nil {
+		return "none"
+	}
+	return l.Addr().String()
+}
+
+func (d *Daemon) openSSH(ctx context.Context) (err error) {
+	if d.sshListener == nil {
+		return nil
+	}
+	keys, err := d.hostKeys(ctx)
+	if err != nil {
+		return err
+	}
+	d.ssh, err = sshd.New(sshd.Config{Gateway: gateway{d}, Repositories: githttp.NewStreams(d.repositoryConfig(), d.git), HostKeys: keys, Subscribe: d.store.Subscribe, Version: d.config.Version, Log: d.log})
+	return err
+}
+
+// hostKeys are the server's own keys, made at its first start and sealed in the store.
+func (d *Daemon) hostKeys(ctx context.Context) (keys []berth.Secret, err error) {
+	for _, kind := range sshd.HostKeyTypes() {
+		key, err := d.hostKey(ctx, kind)
+		if err != nil {
+			return nil, fmt.Errorf("host key %s: %w", kind, err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func (d *Daemon) hostKey(ctx context.Context, kind string) (berth.Secret, error) {
+	var sealed []byte
+	var known bool
+	err := d.store.View(ctx, func(tx *sqlite.Tx) (err error) {
+		sealed, known, err = tx.HostKey(kind)
+		return err
+	})
+	if err != nil {
+		return berth.Secret{}, err
+	}
+	if known {
+		return d.vault.Unseal(sealed)
+	}
+	key, err := sshd.NewHostKey(kind)
+	if err != nil {
+		return berth.Secret{}, err
+	}
+	if sealed, err = d.vault.Seal(key); err != nil {
+		return berth.Secret{}, err
+	}
+	return key, d.store.Update(ctx, func(tx *sqlite.Tx) error { return tx.PutHostKey(kind, sealed) })
+}
+
+// sshServer is where people reach SSH. Names below .localhost are resolved by browsers only, and of a domain of
+// one's own only the names below it need lead here.
+func (d *Daemon) sshServer() berth.SSHServer {
+	if d.ssh == nil {
+		return berth.SSHServer{}
+	}
+	s := berth.SSHServer{Host: d.names.console(), Port: portOf(d.sshListener.Addr()), HostKeys: d.ssh.PublicKeys()}
+	at := addressOf(d.sshListener).Addr()
+	switch public, ok := sslipAddress(d.names.domain, d.config.SSLIP); {
+	case at.IsLoopback():
+		s.Host = at.String()
+	case ok:
+		s.Host = public.Unmap().String()
+	case strings.HasSuffix(d.names.domain, ".localhost"):
+		s.Host = "localhost"
+	}
+	return s
+}
+
+// gateway joins SSH with the verbs and the streams.
+type gateway struct{ d *Daemon }
+
+// Identify says whose key this is.
+func (g gateway) Identify(ctx context.Context, blob []byte) (berth.Caller, berth.ID, error) {
+	caller, key, err := g.d.control.PersonOfKey(ctx, blob)
+	return caller, key.ID, err
+}
+
+// May says whether a person may enter a deployment.
+func (g gateway) May(ctx context.Context, caller berth.Caller, user string) error {
+	slug, _, _ := strings.Cut(user, ".")
+	_, err := g.d.control.MayExec(ctx, caller, slug)
+	return err
+}
+
+// Enter finds the instance that an SSH user name leads to.
+func (g gateway) Enter(ctx context.Context, caller berth.Caller, user string) (sshd.Place, error) {
+	slug, element, _ := strings.Cut(user, ".")
+	deployment, err := g.d.control.MayExec(ctx, caller, slug)
+	if err != nil {
+		return nil, err
+	}
+	return shell{streams: g.d.sessions.As(caller), slug: deployment.Slug, element: element}, nil
+}
+
+// Record keeps what happened on a connection.
+func (g gateway) Record(ctx context.Context, caller berth.Caller, user, kind, message string) error {
+	return g.d.store.Update(ctx, func(tx *sqlite.Tx) error {
+		e := berth.Event{Person: caller.Name, Kind: kind, Message: message}
+		slug, element, _ := strings.Cut(user, ".")
+		deployment, err := tx.Deployment(berth.Everything(), slug)
+		if err != nil && berth.CodeOf(err) != berth.ENotFound { // git, or deleted meanwhile
+			return err
+		}
+		if err == nil {
+			e.Deployment, e.Project, e.Slug, e.Element = deployment.ID, deployment.ProjectID, deployment.Slug, element
+		}
+		return tx.AppendEvent(e)
+	})
+}
+
+// shell is an instance in which commands run by the engine's exec.
+type shell struct {
+	*streams
+	slug, element string
+}
+
+// Run runs a command by the container's shell.
+func (s shell) Run(ctx context.Context, p berth.Process) (berth.Exit, error) {
+	x := berth.Exec{Element: s.element, Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr, Resize: p.Resize}
+	switch p.Kind {
+	case berth.ProcessCommand:
+		x.Command = []string{"/bin/sh", "-c", p.Command}
+	case berth.ProcessShell:
+		x.Command = []string{"/bin/sh", "-l"}
+	default:
+		return berth.Exit{}, notYet()
+	}
+	if p.Terminal != nil {
+		x.TTY, x.Width, x.Height = true, p.Terminal.Size.Width, p.Terminal.Size.Height
+	}
+	code, err := s.Exec(ctx, s.slug, x)
+	return berth.Exit{Code: code}, err
+}
+
+func notYet() error { return berth.Errorf(berth.EUnsupported, "this is not there yet") }
+
+// Dial is not there yet.
+func (shell) Dial(context.Context, string, string) (net.Conn, error) { return nil, notYet() }
+
+// Listen is not there yet.
+func (shell) Listen(context.Context, string, string) (net.Listener, error) { return nil, notYet() }
+
+// ListenAgent is not there yet.
+func (shell) ListenAgent(context.Context) (net.Listener, string, error) { return nil, "", notYet() }
