@@ -122,7 +122,7 @@ func TestLoginLinkWorksOnceAndVerifiesTheServer(t *testing.T) {
 	who, err := c.Whoami(t.Context())
 	mustBe(t, err, "ada", who.Person)
 	_, err = login(first)
-	mustFail(t, err, berth.EUnauthenticated, "this login link was used already, or its time is over: make a new one with berth login-link")
+	mustFail(t, err, berth.EUnauthenticated, "this login link was used already, or its time is over: make a new one with berth login-link, or ask who sent it")
 
 	// A server with another authority learns nothing: the link still works afterwards.
 	second := link()

@@ -56,7 +56,7 @@ func (tx *Tx) DeleteLoginLinks(person berth.ID) error {
 }
 
 func usedLink() error {
-	return berth.Errorf(berth.EUnauthenticated, "this login link was used already, or its time is over: make a new one with berth login-link")
+	return berth.Errorf(berth.EUnauthenticated, "this login link was used already, or its time is over: make a new one with berth login-link, or ask who sent it")
 }
 
 // CreateToken stores an API token with the hash of its secret.
