@@ -160,13 +160,13 @@ func TestEngine(t *testing.T) {
 	}
 }
 
-// TestKill kills the server with SIGKILL at random moments of creating, deploying and deleting, and
+// TestKill kills the server with SIGKILL at random moments of creating, deploying, pushing and deleting, and
 // expects that the next one makes what was asked true, leaves nothing over and touches nobody's things.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	prepareImages(t)
 	k := newKilling(t)
-	for n := range rounds(5) {
+	for n := range rounds(6) {
 		k.round(n)
 	}
 	k.finish()
@@ -182,6 +182,8 @@ type killing struct {
 	report report
 
 	source  string            // the project's directory
+	ca      string            // file with the server's authority
+	token   string            // with which git pushes
 	edition string            // what its newest commit serves
 	ids     map[string]string // deployments that were asked for, by slug
 	owner   string            // the server's id on the engine's labels
@@ -223,6 +225,10 @@ func newKilling(t *testing.T) *killing {
 	}
 	must(t, k.server, "project", "create", "app", "--dir", k.source)
 	k.client = clientOf(t, k.server)
+	k.ca, k.token = filepath.Join(dir, "ca.crt"), strings.TrimSpace(must(t, k.server, "token", "create", "kill"))
+	if err := os.WriteFile(k.ca, []byte(must(t, k.server, "ca")), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	return k
 }
 
@@ -245,20 +251,23 @@ func clientOf(t *testing.T, s *server) *http.Client {
 // act is a verb that is killed: what is asked, how long it may take, and when it has come true.
 type act struct {
 	verb    []string
+	ask     func() error // nil: by the command line
 	span    time.Duration
 	prepare func()
 	done    func() error
 }
 
 func (k *killing) act(n int) act {
-	switch n % 5 {
+	switch n % 6 {
 	case 0:
 		return k.create("prod", "production")
 	case 1:
 		return k.deploy("prod-app")
 	case 2:
-		return k.create("dev", "development")
+		return k.push("prod-app")
 	case 3:
+		return k.create("dev", "development")
+	case 4:
 		return k.delete("prod-app")
 	default:
 		return k.delete("dev-app")
@@ -286,6 +295,33 @@ func (k *killing) deploy(slug string) act {
 		done: func() error {
 			return errors.Join(isRunning(k.server, slug), k.answers(slug), keepsRow(k.server, slug))
 		},
+	}
+}
+
+// push changes the edition by git alone.
+func (k *killing) push(slug string) act {
+	work := filepath.Join(filepath.Dir(k.source), "work")
+	git := func(args ...string) error {
+		cmd := exec.Command("git", append([]string{"-c", "user.name=k", "-c", "user.email=k@example.com"}, args...)...)
+		cmd.Env = append(os.Environ(), "GIT_SSL_CAINFO="+k.ca)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("git %s: %w\n%s", args[0], err, out)
+		}
+		return nil
+	}
+	url := fmt.Sprintf("https://kill:%s@console.berth.localhost:%d/git/app.git", k.token, k.server.https)
+	return act{
+		verb: []string{"push", slug}, span: 3 * time.Second,
+		ask: func() error { return git("-C", work, "push", "--quiet", url, "main") },
+		prepare: func() {
+			k.edition = fmt.Sprintf("edition %d", k.random.Uint32())
+			if err := errors.Join(os.RemoveAll(work), git("clone", "--quiet", url, work),
+				os.WriteFile(filepath.Join(work, "web", "edition.txt"), []byte(k.edition+"\n"), 0o644),
+				git("-C", work, "commit", "--quiet", "--all", "--message", k.edition)); err != nil {
+				k.t.Fatal(err)
+			}
+		},
+		done: k.deploy(slug).done,
 	}
 }
 
@@ -324,8 +360,11 @@ func (k *killing) round(n int) {
 	if a.prepare != nil {
 		a.prepare()
 	}
+	if a.ask == nil {
+		a.ask = func() error { _, err := ask(k.server, a.verb...); return err }
+	}
 	asked := make(chan error, 1)
-	go func() { _, err := ask(k.server, a.verb...); asked <- err }()
+	go func() { asked <- a.ask() }()
 	first, second := k.kill(a.span), time.Duration(0)
 	accepted := <-asked
 	if err := k.server.start(); err != nil {
@@ -339,7 +378,7 @@ func (k *killing) round(n int) {
 	}
 	began := time.Now()
 	if accepted != nil { // who was not told yes asks again; it may have been done all the same
-		if _, err := ask(k.server, a.verb...); err != nil && !strings.Contains(err.Error(), "already") && !strings.Contains(err.Error(), "there is no") {
+		if err := a.ask(); err != nil && !strings.Contains(err.Error(), "already") && !strings.Contains(err.Error(), "there is no") {
 			k.t.Logf("round %d: asked again after %v: %v", n, accepted, err)
 		}
 	}

@@ -103,6 +103,7 @@ func ownDomain(t *testing.T, s *server, issuer *certstest.Issuer, stranger func(
 	prepareImages(t)
 	must(t, s, "project", "create", "app", "--dir", "testdata/app")
 	must(t, s, "create", "app", "--name", "shop", "--stage", "production", "--wait")
+	must(t, s, "domain", "add", "--project", "app", teamDomain)
 	must(t, s, "create", "app", "--name", "other", "--stage", "production", "--wait")
 	t.Cleanup(func() {
 		if err := s.deleteEverything(); err != nil {
@@ -161,8 +162,30 @@ func ownDomain(t *testing.T, s *server, issuer *certstest.Issuer, stranger func(
 	if out := must(t, s, "domain", "add", "other-app", alias); !strings.Contains(out, "somebody else's") {
 		t.Errorf("an alias of another deployment's name is taken: %s", out)
 	}
+	prove(t, s, issuer, "other-app")
+	eventually(t, 20*time.Second, func() error {
+		if out := must(t, s, "domain", "ls", "other-app"); !strings.Contains(out, "serves") {
+			return errors.New(out)
+		}
+		return nil
+	})
+	must(t, s, "domain", "rm", "other-app", alias)
+
+	namedByProject(t, s, issuer, stranger)
+	must(t, s, "domain", "rm", "shop-app", name)
+	eventually(t, 10*time.Second, func() error {
+		if status, err := stranger(page); err == nil && status == http.StatusOK {
+			return errors.New("it serves after it was removed")
+		}
+		return nil
+	})
+}
+
+// prove creates the TXT record that the first of some domains wants.
+func prove(t *testing.T, s *server, issuer *certstest.Issuer, whose ...string) {
+	t.Helper()
 	var listed []struct{ Records []berth.DNSRecord }
-	if err := json.Unmarshal([]byte(must(t, s, "domain", "ls", "other-app", "--json")), &listed); err != nil || len(listed) != 1 {
+	if err := json.Unmarshal([]byte(must(t, s, append([]string{"domain", "ls", "--json"}, whose...)...)), &listed); err != nil || len(listed) == 0 {
 		t.Fatalf("domain ls --json: %v, %v", listed, err)
 	}
 	for _, r := range listed[0].Records {
@@ -172,21 +195,37 @@ func ownDomain(t *testing.T, s *server, issuer *certstest.Issuer, stranger func(
 			}
 		}
 	}
-	eventually(t, 20*time.Second, func() error {
-		if out := must(t, s, "domain", "ls", "other-app"); !strings.Contains(out, "serves") {
-			return errors.New(out)
-		}
-		return nil
-	})
-	must(t, s, "domain", "rm", "other-app", alias)
+}
 
-	must(t, s, "domain", "rm", "shop-app", name)
-	eventually(t, 10*time.Second, func() error {
-		if status, err := stranger(page); err == nil && status == http.StatusOK {
-			return errors.New("it serves after it was removed")
+const teamDomain = "team.example"
+
+// namedByProject lets the names below a project's domain lead to a deployment that was made after it: they serve,
+// trusted, once the domain is proven, and lead to no other.
+func namedByProject(t *testing.T, s *server, issuer *certstest.Issuer, stranger func(url string) (int, error)) {
+	t.Helper()
+	page := func(label string) string {
+		return "https://" + label + "." + teamDomain + ":" + strconv.Itoa(s.https) + "/"
+	}
+	for _, label := range []string{"any", "web-other-app", "web-shop-app"} { // what a wildcard does
+		if err := issuer.Point(label + "." + teamDomain); err != nil {
+			t.Fatal(err)
 		}
-		return nil
+	}
+	if out := must(t, s, "domain", "check", "--project", "app", teamDomain); !strings.Contains(out, "TXT _berth."+teamDomain) {
+		t.Errorf("without a proof it says: %s", out)
+	}
+	prove(t, s, issuer, "--project", "app")
+	eventually(t, 20*time.Second, func() error {
+		status, err := stranger(page("web-other-app"))
+		if err == nil && status != http.StatusOK {
+			err = fmt.Errorf("status %d", status)
+		}
+		return err
 	})
+	if status, err := stranger(page("web-shop-app")); err == nil {
+		t.Errorf("a deployment that was there before the domain has a name below it: %d", status)
+	}
+	must(t, s, "domain", "rm", "--project", "app", teamDomain)
 }
 
 // visitor gets pages of this machine, whatever their names, and trusts one root only.
