@@ -118,6 +118,9 @@ type writer func()
 
 func (w writer) Write(p []byte) (int, error) { w(); return len(p), nil }
 
+// busy is what a machine may add that runs all tests at once; looking every 15 s for lost hints takes far longer.
+const busy = 3 * time.Second
+
 // TestStreamsEndWithTheRight: within a second of losing what it needs, each stream ends with an error, over the wire,
 // and what still may be goes on.
 func TestStreamsEndWithTheRight(t *testing.T) {
@@ -198,7 +201,7 @@ func TestStreamsEndWithTheRight(t *testing.T) {
 				if o.name != "build log" && berth.CodeOf(o.err) == berth.EInternal {
 					t.Errorf("%s does not say why it ended: %v", o.name, o.err)
 				}
-				if took := o.at.Sub(lost); took > time.Second {
+				if took := o.at.Sub(lost); took > time.Second+busy {
 					t.Errorf("%s ended after %v", o.name, took)
 				}
 			}
