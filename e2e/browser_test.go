@@ -110,10 +110,15 @@ func browserCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// see waits until the page's text has, or has no longer, what is asked for.
+// see waits until the page's text has, or has no longer, what is asked for, whatever page comes meanwhile.
 func (b *browser) see(ctx context.Context, text string, want bool) error {
-	return chromedp.Do(ctx, chromedp.PollFunction[chromedp.Void](
-		`(text, want) => document.body.innerText.includes(text) === want`, chromedp.WithPollingArgs(text, want)))
+	for {
+		err := chromedp.Do(ctx, chromedp.PollFunction[chromedp.Void](
+			`(text, want) => document.body !== null && document.body.innerText.includes(text) === want`, chromedp.WithPollingArgs(text, want)))
+		if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "navigated") {
+			return err
+		}
+	}
 }
 
 // text is all that the page shows and what did not reach it, for failures.

@@ -41,6 +41,11 @@ func sleep(q *query) (string, error) {
 	return q.done("sleep"), err
 }
 
+func apply(q *query) (string, error) {
+	_, err := q.service.Apply(q.ctx, q.path("deployment"))
+	return q.done("apply"), err
+}
+
 func rollback(q *query) (string, error) {
 	revision := 0
 	if text := q.form("revision"); text != "" {

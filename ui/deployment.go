@@ -49,7 +49,27 @@ func overviewPage(q *query) (screen, error) {
 		return screen{}, err
 	}
 	return screen{title: d.Slug, place: p, about: []berth.ID{d.ID}, cli: "berth status " + d.Slug + " --watch",
-		live: overview(q, p, d, events), still: overviewDialogs(q.frame(""), p, d)}, nil
+		live: overview(q, p, d, q.planOf(d), events), still: overviewDialogs(q.frame(""), p, d)}, nil
+}
+
+// saved is what the working tree of a development deployment would change.
+type saved struct {
+	plan    berth.Plan
+	problem string // what is wrong with its project file
+}
+
+// planOf looks into a working tree; one that cannot be read just now has no plan.
+func (q *query) planOf(d berth.Deployment) (s saved) {
+	if d.Kind != berth.KindDevelopment || d.Phase != berth.PhaseRunning && d.Phase != berth.PhaseDegraded {
+		return s
+	}
+	plan, err := q.service.Plan(q.ctx, d.Slug)
+	if berth.CodeOf(err) == berth.EInvalid {
+		s.problem = berth.MessageOf(err)
+	} else if err == nil {
+		s.plan = plan
+	}
+	return s
 }
 
 // eventsPage is what happened to a deployment, when and by whom.

@@ -3,7 +3,6 @@ package ui
 import (
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/berth-dev/berth"
 )
@@ -52,15 +51,9 @@ func (q *query) environmentAt(word string) string {
 	return "/deployments/" + q.path("deployment") + "/environment?" + url.Values{"element": {q.form("element")}, "done": {word}}.Encode()
 }
 
-// setParameter gives one value, or many as a .env has them.
+// setParameter gives one value.
 func setParameter(q *query) (string, error) {
-	name, value := strings.TrimSpace(q.form("name")), q.form("value")
-	plain, secret := map[string]string{}, map[string]berth.Secret{}
-	if q.form("secret") != "" {
-		secret[name] = berth.NewSecret(value)
-	} else {
-		plain[name] = value
-	}
+	plain, secret := q.parameter()
 	return q.environmentAt("set"), q.service.SetEnvironment(q.ctx, q.path("deployment"), q.form("element"), plain, secret)
 }
 

@@ -427,13 +427,21 @@ func environment(f frame, p place, d berth.Deployment, element string, parameter
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 44, "\"><div class=\"field\"><label for=\"parameter\">Name</label> <input class=\"input mono\" id=\"parameter\" name=\"name\" required maxlength=\"200\" autocomplete=\"off\" autocapitalize=\"off\" spellcheck=\"false\" placeholder=\"LOG_LEVEL\"></div><div class=\"field\"><label for=\"value\">Value</label> <textarea class=\"input code one-line\" id=\"value\" name=\"value\" rows=\"2\" autocomplete=\"off\" spellcheck=\"false\"></textarea></div><label class=\"check\"><input type=\"checkbox\" name=\"secret\" value=\"1\"> <span>It is a secret: kept encrypted, shown to nobody but its element, and to owners who ask.</span></label><div><button class=\"button primary\" type=\"submit\">Set it</button></div></form></section>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 44, "\">")
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = parameterFields().Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 45, "<div><button class=\"button primary\" type=\"submit\">Set it</button></div></form></section>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 45, "</div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "</div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -108,6 +108,8 @@ func newWorld(t *testing.T) *world {
 		Certificate: func(host string) berth.Certificate {
 			return berth.Certificate{Issuer: "Let's Encrypt", State: berth.CertificatePublic, NotAfter: time.Now().Add(80 * 24 * time.Hour)}
 		},
+		HookURL:       func(path string) string { return "https://console.test/hooks/" + path },
+		HookPage:      func(berth.GitURL) string { return "" },
 		DeployHookURL: func(slug, token string) string { return "https://console.test/hooks/" + slug + "/" + token },
 		Catalogue: []berth.PackageInfo{
 			{Name: "nodejs", Title: "Node.js", Description: "A JavaScript or TypeScript service", Kind: "component", Readme: "# Node.js\n\nRuns `npm start`."},

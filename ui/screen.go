@@ -73,7 +73,9 @@ var serverTabs = []tab{
 var projectTabs = []tab{
 	{"Deployments", "server", ""},
 	{"Project file", "lines", "/file"},
+	{"Variables", "settings", "/variables"},
 	{"People", "people", "/people"},
+	{"Settings", "settings", "/settings"},
 }
 
 var deploymentTabs = []tab{
@@ -136,6 +138,7 @@ var said = map[string]string{
 	"stop":     "It is being stopped. Data, hosts and settings stay.",
 	"start":    "It is being started.",
 	"sleep":    "It goes to sleep. The next request, shell or command wakes it.",
+	"apply":    "The project file is carried out. This page shows how it gets on.",
 	"rollback": "The release that served before takes over again.",
 	"promote":  "A release of the same images has begun.",
 	"delete":   "It is being deleted.",
