@@ -54,7 +54,11 @@ func (b *bench) listOf(ctx context.Context, n int) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	client, closeServer, err := serveStore(ctx, store, filepath.Join(dir, "berth.sock"))
+	all, err := controlOver(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	client, closeServer, err := serveStore(all, filepath.Join(dir, "berth.sock"))
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +79,8 @@ func (b *bench) listOf(ctx context.Context, n int) (rows []row, err error) {
 	}
 	changing := line("while one of them changes every 100 ms", busy)
 	changing.goal = "" // nobody promised; it tells what a reading of everything costs
-	return []row{line("at rest", rest), changing}, nil
+	pages, err := pages(ctx, store, all, n)
+	return append([]row{line("at rest", rest), changing}, pages...), err
 }
 
 func milliseconds(d time.Duration) string {
@@ -194,19 +199,30 @@ type (
 	}
 )
 
-// serveStore puts the API over a store on a Unix socket.
-func serveStore(ctx context.Context, store *sqlite.Store, path string) (client *http.Client, stop func(), err error) {
+// everything is the control plane over a store.
+type everything struct {
+	*control.Control
+	sessions *session.Sessions
+}
+
+func (e everything) service(caller berth.Caller) berth.Service {
+	return service{e.As(caller), e.sessions.As(caller)}
+}
+
+func controlOver(ctx context.Context, store *sqlite.Store) (everything, error) {
 	url := func(label string) (string, string) {
 		name := label + ".berth.localhost"
 		return name, "https://" + name
 	}
-	c := control.New(control.Config{Store: storeFor[control.Tx]{store, func(tx *sqlite.Tx) control.Tx { return tx }}, Host: url, Now: time.Now})
-	if err := c.EnsureOwner(ctx, "bench"); err != nil {
-		return nil, nil, err
-	}
+	c := control.New(control.Config{Store: storeFor[control.Tx]{store, func(tx *sqlite.Tx) control.Tx { return tx }}, Host: url, Fingerprint: func() string { return "" }, Now: time.Now})
 	sessions := session.New(session.Config{Access: c, Store: storeFor[session.Tx]{store, func(tx *sqlite.Tx) session.Tx { return tx }}})
+	return everything{c, sessions}, c.EnsureOwner(ctx, "bench")
+}
+
+// serveStore puts the API on a Unix socket.
+func serveStore(c everything, path string) (client *http.Client, stop func(), err error) {
 	handler := api.New(api.Config{
-		Service:      func(caller berth.Caller) berth.Service { return service{c.As(caller), sessions.As(caller)} },
+		Service:      c.service,
 		Authenticate: c.Authenticate, Login: c.Login, Machine: c.Machine, OurHost: func(string) bool { return false },
 		CA: func() string { return "" }, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	})

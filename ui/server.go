@@ -57,12 +57,7 @@ func packagePage(q *query) (screen, error) {
 }
 
 // percent is a part of a whole, for people.
-func percent(part, whole int64) string {
-	if whole == 0 {
-		return ""
-	}
-	return strconv.FormatInt(100*part/whole, 10) + " %"
-}
+func percent(part, whole int64) string { return strconv.Itoa(shareOf(part, whole)) + " %" }
 
 func storageUsed(s berth.Storage) int64 { return s.TotalBytes - s.FreeBytes }
 

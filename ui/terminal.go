@@ -79,15 +79,18 @@ func openTerminal(q *query) error {
 	defer cancel()
 	defer context.AfterFunc(q.console.closing, cancel)()
 	code, err := q.runShell(ctx, cancel, conn, one)
+	if ctx.Err() != nil {
+		return nil // whom there would be something to tell has gone
+	}
 	word := map[string]any{"exit": code}
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if err != nil {
 		word = map[string]any{"problem": berth.MessageOf(q.told(err))}
 	}
 	text, err := json.Marshal(word)
 	if err != nil {
 		return nil // the socket is ours no more
 	}
-	last, done := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	last, done := context.WithTimeout(ctx, lastWords)
 	defer done()
 	if conn.Write(last, websocket.MessageText, text) == nil {
 		_ = conn.Close(websocket.StatusNormalClosure, "")

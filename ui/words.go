@@ -214,3 +214,31 @@ func eventLook(kind string) (iconName, mood string) {
 	}
 	return iconName, ""
 }
+
+// shareOf is a part of a whole in hundredths.
+func shareOf(part, whole int64) int {
+	if whole <= 0 {
+		return 0
+	}
+	return int(min(100, max(0, 100*part/whole)))
+}
+
+// fullness says how full something is, for its colour.
+func fullness(share int) string {
+	switch {
+	case share >= 90:
+		return "is-full"
+	case share >= 75:
+		return "is-filling"
+	}
+	return ""
+}
+
+// namesOf counts what a deployment is called by.
+func namesOf(d berth.Deployment) string {
+	hosts := count(len(d.Hosts), "host", "hosts")
+	if len(d.Domains) == 0 {
+		return hosts
+	}
+	return hosts + " and " + count(len(d.Domains), "domain", "domains")
+}

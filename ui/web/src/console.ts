@@ -16,3 +16,5 @@ openDialogs();
 tellTime();
 palette();
 loginFromLink();
+// On a phone the tabs are wider than the screen: the current one is what a person looks for.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
