@@ -3,6 +3,7 @@ package ui
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -361,5 +362,30 @@ func TestDeletingAsksForTheName(t *testing.T) {
 	}
 	if d, err := w.control.As(w.owner()).Deployment(t.Context(), "main-shop"); err != nil || d.Phase != berth.PhaseDeleting {
 		t.Errorf("%v %v", d.Phase, err)
+	}
+}
+
+// A name that comes from the project's domain is shown with the deployment's own, and is nobody's to remove there.
+func TestNamesOfAProjectsDomainAreShownWithoutTools(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	w.update(func(tx *sqlite.Tx) error {
+		d, err := tx.Deployment(berth.Everything(), "main-shop")
+		if err != nil {
+			return err
+		}
+		if err := tx.AddDomain(berth.Domain{Name: "*.team.example", ProjectID: d.ProjectID, Proven: true}); err != nil {
+			return err
+		}
+		next := d
+		next.ID, next.Name, next.Slug, next.CreatedAt = berth.NewID(), "late", "late-shop", tx.Now()
+		return errors.Join(tx.CreateDeployment(next), tx.AddHost(berth.Host{Deployment: next.ID, Element: "web", Identifier: "app", Label: "web-late-shop"}))
+	})
+	page := w.visits(w.owner()).get("/deployments/late-shop/domains")
+	if !strings.Contains(page.body, "https://web-late-shop.team.example") || !strings.Contains(page.body, "From the project") || strings.Contains(page.body, "/domains/delete") {
+		t.Errorf("%d %s", page.status, page.body)
+	}
+	if other := w.visits(w.owner()).get("/deployments/main-shop/domains"); strings.Contains(other.body, "team.example") {
+		t.Error("a deployment that was there before has a name below it")
 	}
 }
