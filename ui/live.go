@@ -96,8 +96,11 @@ func (q *query) await(ctx context.Context, changes <-chan berth.ID, about []bert
 			}
 			return pause(ctx, settle, changes)
 		case <-tick.C:
-			if out.comment() != nil || q.known() != nil {
+			if out.comment() != nil {
 				return false
+			}
+			if q.stillKnown(ctx) != nil {
+				return true // rendering it again says why
 			}
 			tick.Reset(keepAlive)
 		case <-ctx.Done():

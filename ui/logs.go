@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -150,10 +151,11 @@ func (q *query) pump(open func(context.Context) iter.Seq2[shownLine, error]) {
 		<-done
 	}()
 	out := startEvents(q.w)
+	var refused error // whom it was for is nobody any more
 	for {
 		some, more := gather(ctx, lines, func() error {
-			if err := q.known(); err != nil {
-				return err
+			if refused = q.stillKnown(ctx); refused != nil {
+				return refused
 			}
 			return out.comment()
 		})
@@ -170,7 +172,12 @@ func (q *query) pump(open func(context.Context) iter.Seq2[shownLine, error]) {
 	if ctx.Err() != nil {
 		return
 	}
-	if failed != nil && berth.CodeOf(failed) != "" {
+	stop()
+	<-done
+	if refused != nil {
+		failed = refused
+	}
+	if failed != nil && !errors.Is(failed, context.Canceled) {
 		_ = out.send("problem", berth.MessageOf(q.told(failed)))
 	}
 	_ = out.send("end", "")

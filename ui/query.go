@@ -54,6 +54,15 @@ func (q *query) known() error {
 	return nil
 }
 
+// stillKnown asks again who it is, for what lasts longer than a page may take.
+func (q *query) stillKnown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	now := *q
+	now.ctx = ctx
+	return now.known()
+}
+
 // role is what the caller may do to a project, or with "" on the server.
 func (q *query) role(project string) (berth.Role, error) {
 	if project == "" {
