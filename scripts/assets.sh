@@ -11,7 +11,11 @@ for program in node npm; do
 	command -v "$program" >/dev/null 2>&1 || die "The console is made with Node.js and npm, and there is no $program here: install nodejs and npm (Node.js 18 or newer)."
 done
 cd ui/web
-npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+installed=node_modules/.installed-from
+if ! cmp -s package-lock.json "$installed"; then
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	cp package-lock.json "$installed"
+fi
 npm run --silent build
 cd ../..
 printf '%s\n' "$sum" >"$made"

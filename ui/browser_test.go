@@ -28,8 +28,8 @@ func shown() map[string]string {
 		"logs": "/deployments/main-shop/logs", "releases": "/deployments/next-shop/releases", "build": "/deployments/main-shop/builds/" + string(knownBuild),
 		"environment": "/deployments/main-shop/environment", "domains": "/deployments/main-shop/domains",
 		"new-project": "/projects/new", "file": "/projects/handbook/file", "new-deployment": "/projects/shop/deployments/new", "progress": "/deployments/next-shop/progress",
-		"terminal": "/deployments/main-shop/terminal",
-		"people":   "/people", "variables": "/projects/shop/variables", "project-settings": "/projects/shop/settings", "members": "/projects/shop/people", "profile": "/profile", "guide": "/guide/environment", "server": "/server", "packages": "/packages", "package": "/packages/nodejs",
+		"terminal": "/deployments/main-shop/terminal", "mail": "/deployments/main-shop/mail", "one-mail": "/deployments/main-shop/mail/aaaaaaaaaa",
+		"people": "/people", "variables": "/projects/shop/variables", "project-settings": "/projects/shop/settings", "members": "/projects/shop/people", "profile": "/profile", "guide": "/guide/environment", "server": "/server", "packages": "/packages", "package": "/packages/nodejs",
 		"events": "/deployments/main-shop/events", "settings": "/deployments/main-shop/settings", "missing": "/deployments/none",
 	}
 }

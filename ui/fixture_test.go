@@ -96,7 +96,7 @@ func newWorld(t *testing.T) *world {
 	repositories := git.New(git.Config{Dir: filepath.Join(dir, "git"), Env: map[string]string{"PATH": os.Getenv("PATH"), "HOME": dir}})
 	w := &world{t: t, store: store, git: repositories, logs: &logSource{next: make(chan berth.LogLine)}}
 	w.control = control.New(control.Config{
-		Store: storeOf[control.Tx]{store, func(tx *sqlite.Tx) control.Tx { return tx }}, Vault: keys, Git: repositories, BuildLogs: buildLogs{}, Volumes: disk{},
+		Store: storeOf[control.Tx]{store, func(tx *sqlite.Tx) control.Tx { return tx }}, Vault: keys, Git: repositories, BuildLogs: buildLogs{}, Volumes: disk{}, Mail: inbox{},
 		BuildCache: func(context.Context) (berth.BuildCache, error) {
 			return berth.BuildCache{UsedBytes: 3 << 30, BudgetBytes: 20 << 30}, nil
 		},
@@ -309,6 +309,18 @@ func (w *world) shop() {
 		}
 		w.logs.lines = append(w.logs.lines, berth.LogLine{Time: now.Add(time.Duration(i-20) * time.Second), Element: element, Stream: stream, Text: text})
 	}
+}
+
+// inbox holds one message that nobody would like to be true.
+type inbox struct{}
+
+func (inbox) List(context.Context, berth.ID) ([]berth.Mail, error) {
+	return []berth.Mail{{ID: "aaaaaaaaaa", Time: time.Now().Add(-time.Hour), From: "shop@example.com", To: []string{"ada@example.com"}, Subject: "Your order " + hostile, Bytes: 812}}, nil
+}
+
+func (i inbox) Read(ctx context.Context, deployment, id berth.ID) (berth.MailText, error) {
+	list, err := i.List(ctx, deployment)
+	return berth.MailText{Mail: list[0], Headers: []berth.MailHeader{{Name: "Subject", Value: hostile}}, Text: "Thank you.\n" + hostile}, err
 }
 
 // disk is a volume store to look at.

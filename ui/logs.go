@@ -9,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -31,18 +32,36 @@ func logsPage(q *query) (screen, error) {
 	if err != nil {
 		return screen{}, err
 	}
-	element := q.asked("element")
-	previous := q.asked("previous") == "1"
+	choice := logChoice{q.asked("element"), q.asked("show")}
 	cli := "berth logs " + d.Slug
-	if element != "" {
-		cli += " " + element
+	if choice.element != "" {
+		cli += " " + choice.element
 	}
-	if previous {
-		cli += " --previous"
-	} else {
+	cli += map[string]string{showPrevious: " --previous", showRequests: " --requests -f"}[choice.show]
+	if choice.show == "" {
 		cli += " -f"
 	}
-	return screen{title: "Logs of " + d.Slug, place: p, still: logViewerPage(d, element, previous), cli: cli, scripts: []string{"logs.js"}}, nil
+	return screen{title: "Logs of " + d.Slug, place: p, still: logViewerPage(d, choice), cli: cli, scripts: []string{"logs.js"}}, nil
+}
+
+// What a log can show besides what containers write in this run.
+const (
+	showPrevious = "previous" // what they wrote in the run before
+	showRequests = "requests" // what hosts were asked
+)
+
+// logChoice is what of a deployment's logs is shown.
+type logChoice struct{ element, show string }
+
+func (c logChoice) query() string {
+	values := url.Values{}
+	if c.element != "" {
+		values.Set("element", c.element)
+	}
+	if c.show != "" {
+		values.Set("show", c.show)
+	}
+	return values.Encode()
 }
 
 // shownLine is a line as the viewer takes it.
@@ -54,7 +73,7 @@ type shownLine struct {
 }
 
 func (q *query) logQuery() (l berth.LogQuery, err error) {
-	l = berth.LogQuery{Element: q.asked("element"), Previous: q.asked("previous") == "1"}
+	l = berth.LogQuery{Element: q.asked("element"), Previous: q.asked("show") == showPrevious}
 	if text := q.asked("since"); text != "" {
 		seconds, err := strconv.Atoi(text)
 		if err != nil || seconds < 0 {
@@ -77,16 +96,41 @@ func followLogs(q *query) error {
 	if _, err := q.service.Deployment(q.ctx, q.path("deployment")); err != nil {
 		return err
 	}
-	q.pump(func(ctx context.Context) iter.Seq2[shownLine, error] {
-		return func(yield func(shownLine, error) bool) {
-			for line, err := range q.service.Logs(ctx, q.path("deployment"), l) {
-				if !yield(shownLine{line.Time.UTC().Format(time.RFC3339Nano), line.Element, line.Stream, line.Text}, err) {
+	q.pump(func(ctx context.Context) iter.Seq2[shownLine, error] { return q.logLines(ctx, l) })
+	return nil
+}
+
+// logLines are what containers wrote, or what hosts were asked.
+func (q *query) logLines(ctx context.Context, l berth.LogQuery) iter.Seq2[shownLine, error] {
+	at := func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+	return func(yield func(shownLine, error) bool) {
+		if q.asked("show") == showRequests {
+			for r, err := range q.service.Requests(ctx, q.path("deployment"), l) {
+				if !yield(shownLine{at(r.Time), r.Element, requestStream(r), requestWords(r)}, err) {
 					return
 				}
 			}
+			return
 		}
-	})
-	return nil
+		for line, err := range q.service.Logs(ctx, q.path("deployment"), l) {
+			if !yield(shownLine{at(line.Time), line.Element, line.Stream, line.Text}, err) {
+				return
+			}
+		}
+	}
+}
+
+// requestWords tell of a request in a line.
+func requestWords(r berth.Request) string {
+	return fmt.Sprintf("%d %s https://%s%s  %.0f ms  %s  from %s", r.Status, r.Method, r.Host, r.Path, r.DurationMs, size(r.Bytes), r.Client)
+}
+
+// requestStream has what failed look like what programs complain about.
+func requestStream(r berth.Request) string {
+	if r.Status >= http.StatusInternalServerError {
+		return "stderr"
+	}
+	return "stdout"
 }
 
 // followBuild streams a build's log.
@@ -227,12 +271,12 @@ func downloadLogs(q *query) error {
 	q.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	q.w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", d.Slug+".log"))
 	out := bufio.NewWriter(q.w)
-	for line, err := range q.service.Logs(q.r.Context(), d.Slug, l) {
+	for line, err := range q.logLines(q.r.Context(), l) {
 		if err != nil {
 			_, _ = fmt.Fprintf(out, "The log ends here: %s\n", berth.MessageOf(q.told(err)))
 			break
 		}
-		if _, err := fmt.Fprintf(out, "%s %s %s %s\n", line.Time.UTC().Format(time.RFC3339Nano), line.Element, line.Stream, line.Text); err != nil {
+		if _, err := fmt.Fprintf(out, "%s %s %s %s\n", line.Time, line.From, line.Stream, line.Text); err != nil {
 			return nil // nobody is left to hear of it
 		}
 	}

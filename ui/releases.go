@@ -112,17 +112,6 @@ func canReturn(d berth.Deployment, r berth.Release) bool {
 	return d.Kind == berth.KindBuild && r.State == berth.ReleaseSuperseded && !r.ServingAt.IsZero()
 }
 
-func logChoice(element string, previous bool) string {
-	values := url.Values{}
-	if element != "" {
-		values.Set("element", element)
-	}
-	if previous {
-		values.Set("previous", "1")
-	}
-	return values.Encode()
-}
-
-func logFile(d berth.Deployment, element string, previous bool) string {
-	return "/deployments/" + d.Slug + "/logs/download?" + logChoice(element, previous)
+func logFile(d berth.Deployment, c logChoice) string {
+	return "/deployments/" + d.Slug + "/logs/download?" + c.query()
 }

@@ -78,6 +78,8 @@ func routes() []route {
 		post(deployment+"/sleep", sleep, deployment),
 		post(deployment+"/apply", apply, deployment),
 		post(deployment+"/rollback", rollback, deployment),
+		get(deployment+"/mail", mailPage),
+		get(deployment+"/mail/{mail}", oneMailPage),
 		get(deployment+"/events", eventsPage),
 		get(deployment+"/settings", settingsPage),
 		get(deployment+"/progress", progressPage),

@@ -85,6 +85,7 @@ var deploymentTabs = []tab{
 	{"Releases", "layers", "/releases"},
 	{"Environment", "settings", "/environment"},
 	{"Domains", "globe", "/domains"},
+	{"Mail", "mail", "/mail"},
 	{"Events", "clock", "/events"},
 	{"Settings", "settings", "/settings"},
 }

@@ -16,7 +16,7 @@ import (
 
 // made is a route's path with everything made up that it needs.
 func made(path, project, deployment string) string {
-	return strings.NewReplacer("{$}", "", "{project}", project, "{deployment}", deployment, "{element}", "web", "{build}", string(knownBuild), "{name}", "nodejs", "{page}", "console",
+	return strings.NewReplacer("{$}", "", "{project}", project, "{deployment}", deployment, "{element}", "web", "{build}", string(knownBuild), "{name}", "nodejs", "{page}", "console", "{mail}", "aaaaaaaaaa",
 		"{person}", "grace", "{id}", "aaaaaaaaaa").Replace(path)
 }
 
@@ -99,7 +99,8 @@ var ownBusiness = map[string]bool{
 }
 
 // forWorkers are pages that only somebody who changes things has.
-var forWorkers = map[string]bool{"/deployments/{deployment}/terminal/socket": true}
+var forWorkers = map[string]bool{"/deployments/{deployment}/terminal/socket": true,
+	"/deployments/{deployment}/mail": true, "/deployments/{deployment}/mail/{mail}": true}
 
 func TestAFormIsTakenOnlyFromOurOwnPageOfTheSameLogin(t *testing.T) {
 	w := newWorld(t)
