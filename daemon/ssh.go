@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 
 	"github.com/berth-dev/berth"
@@ -82,23 +83,28 @@ func (d *Daemon) hostKey(ctx context.Context, kind string) (berth.Secret, error)
 	return key, d.store.Update(ctx, func(tx *sqlite.Tx) error { return tx.PutHostKey(kind, sealed) })
 }
 
-// sshServer is where people reach SSH. Names below .localhost are resolved by browsers only, and of a domain of
-// one's own only the names below it need lead here.
+// sshServer is where people reach SSH.
 func (d *Daemon) sshServer() berth.SSHServer {
 	if d.ssh == nil {
 		return berth.SSHServer{}
 	}
-	s := berth.SSHServer{Host: d.names.console(), Port: portOf(d.sshListener.Addr()), HostKeys: d.ssh.PublicKeys()}
-	at := addressOf(d.sshListener).Addr()
-	switch public, ok := sslipAddress(d.names.domain, d.config.SSLIP); {
+	at := addressOf(d.sshListener)
+	return berth.SSHServer{Host: sshHost(at.Addr(), d.names, d.config.SSLIP), Port: int(at.Port()), HostKeys: d.ssh.PublicKeys()}
+}
+
+// sshHost is a name or an address that every SSH client resolves. Names below .localhost are for browsers only, and of a
+// domain of one's own only the names below it need lead here.
+func sshHost(at netip.Addr, n names, sslip string) string {
+	public, ok := sslipAddress(n.domain, sslip)
+	switch {
 	case at.IsLoopback():
-		s.Host = at.String()
+		return at.String()
 	case ok:
-		s.Host = public.Unmap().String()
-	case strings.HasSuffix(d.names.domain, ".localhost"):
-		s.Host = "localhost"
+		return public.Unmap().String()
+	case strings.HasSuffix(n.domain, ".localhost"):
+		return "localhost"
 	}
-	return s
+	return n.console()
 }
 
 // gateway joins SSH with the verbs and the streams.

@@ -155,3 +155,17 @@ func TestGitOverSSH(t *testing.T) {
 	mustFail("there is no project other", "clone", strings.TrimSuffix(c.url, "shop")+"other")
 	mustFail("git@ leads to repositories only", "clone", strings.TrimSuffix(c.url, "shop")+"../../etc")
 }
+
+func TestWhereSSHIsReached(t *testing.T) {
+	for want, c := range map[string]struct{ at, domain string }{
+		"127.0.0.1":                {"127.0.0.1", "apps.example.com"},
+		"203.0.113.9":              {"::", "203-0-113-9.sslip.io"},
+		"2001:db8::1":              {"::", "2001-db8--1.sslip.io"},
+		"localhost":                {"0.0.0.0", "berth.localhost"},
+		"console.apps.example.com": {"10.0.0.5", "apps.example.com"},
+	} {
+		if got := sshHost(netip.MustParseAddr(c.at), names{domain: c.domain}, "sslip.io"); got != want {
+			t.Errorf("listening on %s below %s: %s, want %s", c.at, c.domain, got, want)
+		}
+	}
+}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sees to it that what only tests need is there: a browser, debootstrap, openssl, curl, jq, a static shell, an SSH server, a registry of images,
+# Sees to it that what only tests need is there: a browser, debootstrap, openssl, curl, jq, a static shell, an SSH server, another SSH client, a registry of images,
 # makers of file systems.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -25,6 +25,8 @@ need rsync rsync
 need docker-registry docker-registry
 need mkfs.xfs xfsprogs
 need mkfs.btrfs btrfs-progs
+
+/usr/bin/python3 -c 'import paramiko' >/dev/null 2>&1 || missing+=(python3-paramiko)
 
 [ ${#missing[@]} -eq 0 ] && exit 0
 command -v apt-get >/dev/null 2>&1 || die "Tests need these programs; install them and run this again: ${missing[*]}"

@@ -9,7 +9,6 @@ import (
 	"crypto/rsa"
 	"encoding/pem"
 	"fmt"
-	"strings"
 
 	"github.com/berth-dev/berth"
 	"golang.org/x/crypto/ssh"
@@ -46,14 +45,8 @@ func NewHostKey(kind string) (berth.Secret, error) {
 	return berth.NewSecret(string(pem.EncodeToMemory(block))), nil
 }
 
-// PublicKeys are the server's own keys as lines of known_hosts without the host.
-func (s *Server) PublicKeys() []string {
-	lines := make([]string, len(s.signers))
-	for i, signer := range s.signers {
-		lines[i] = strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
-	}
-	return lines
-}
+// PublicKeys are the server's own keys as lines of known_hosts without the host. They are for reading.
+func (s *Server) PublicKeys() []string { return s.lines }
 
 // showHostKeys tells a client all the keys that the server has, so that it learns those it does not know yet
 // (OpenSSH's PROTOCOL, §2.5).

@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -111,6 +112,7 @@ func (c Config) withDefaults() Config {
 type Server struct {
 	Config
 	signers []ssh.Signer
+	lines   []string // of their public halves
 	door    *door
 
 	mu      sync.Mutex
@@ -128,6 +130,7 @@ func New(c Config) (*Server, error) {
 			return nil, errors.New("read host key: it is damaged")
 		}
 		s.signers = append(s.signers, signer)
+		s.lines = append(s.lines, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey()))))
 	}
 	if len(s.signers) == 0 {
 		return nil, errors.New("serve SSH: there is no host key")
