@@ -197,6 +197,23 @@ func TestAPausedLogLosesNothing(t *testing.T) {
 	}
 }
 
+// TestAShellOpensInAPage types into it, under the policy that forbids styles in the page.
+func TestAShellOpensInAPage(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	tab := chromium(t)
+	w.logsIn(tab, w.owner())
+	w.do(tab, chromedp.Navigate(w.URL+"/deployments/main-shop/terminal"),
+		chromedp.PollFunction[chromedp.Void](`() => document.querySelector(".terminal-box").innerText.includes("app@web-7c1d4")`),
+		chromedp.KeyEvent("typed by hand"+kb.Enter),
+		chromedp.PollFunction[chromedp.Void](`() => document.querySelector(".terminal-box").innerText.includes("typed by hand")`),
+		chromedp.KeyEvent("exit"+kb.Enter),
+		chromedp.PollFunction[chromedp.Void](`() => document.querySelector("[data-terminal-state]").innerText === "The shell ended with exit code 7."`))
+	if rows := w.evaluate(tab, `getComputedStyle(document.querySelector(".xterm-rows")).fontFamily`); !strings.Contains(rows, "monospace") {
+		t.Errorf("its styles are not there: the font is %s", rows)
+	}
+}
+
 // TestAPageThatHearsNothingSaysSo ends the streams, as a server does that stops.
 func TestAPageThatHearsNothingSaysSo(t *testing.T) {
 	w := newWorld(t)
