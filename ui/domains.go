@@ -23,7 +23,7 @@ func domainsPage(q *query) (screen, error) {
 		return screen{}, err
 	}
 	return screen{title: "Domains of " + d.Slug, place: p, about: []berth.ID{d.ID}, cli: "berth domain ls " + d.Slug,
-		live: domainList(q, p, d, list), still: domainForm(q.frame(""), p, d)}, nil
+		live: domainList(q, p, d, list), still: belowDomains(q.frame(""), p, d)}, nil
 }
 
 func (q *query) domainsAt(word string) string {

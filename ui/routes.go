@@ -104,6 +104,8 @@ func routes() []route {
 		post(deployment+"/domains", addDomain, deployment+"/domains"),
 		post(deployment+"/domains/check", checkDomain, deployment+"/domains"),
 		post(deployment+"/domains/delete", removeDomain, deployment+"/domains"),
+		post(deployment+"/hosts/protect", protectHosts, deployment+"/domains"),
+		post(deployment+"/hosts/open", openHosts, deployment+"/domains"),
 		post(deployment+"/rename", rename, deployment+"/settings"),
 		post(deployment+"/delete", remove, deployment+"/settings"),
 	}
