@@ -120,9 +120,9 @@ func (c *Control) reports(ctx context.Context, deployment berth.ID) (list []repo
 func (c *Control) statusOf(d berth.Deployment, r berth.CommitReport) berth.CommitStatus {
 	s := berth.CommitStatus{Commit: r.Commit, State: r.State, Context: "berth/" + d.Slug}
 	if c.ReleasesPage != nil {
-		s.URL = c.ReleasesPage(d.Slug) // until its first release is prepared it has no host
+		s.URL = c.ReleasesPage(d.Slug) // what serves is of another commit, or there is no host yet
 	}
-	if len(d.Hosts) > 0 {
+	if r.State == berth.CommitSuccess && len(d.Hosts) > 0 {
 		_, s.URL = c.Host(d.Hosts[0].Label)
 	}
 	switch release := fmt.Sprintf("Release %d of %s", r.Revision, d.Slug); r.State {
