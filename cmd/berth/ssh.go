@@ -58,7 +58,7 @@ func (a *app) sshCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ssh DEPLOYMENT [ELEMENT] [-- COMMAND…]",
 		Short: "Open a shell by your own SSH client; the server's keys are verified",
-		Long: `Open a shell, or run a command, by the ssh of this machine. ELEMENT is an element, by default the workspace or the first component;
+		Long: `Open a shell, or run a command, by the ssh of this machine. ELEMENT is an element, by default the first component;
 ELEMENT.N is one of its instances. One COMMAND is a line for the shell there; several are a program and its arguments.
 Your public key must be known to the server: berth key add. Other programs reach the same by berth ssh-config.`,
 		Args: cobra.MinimumNArgs(1),
