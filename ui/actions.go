@@ -58,23 +58,3 @@ func rollback(q *query) (string, error) {
 	_, err := q.service.Rollback(q.ctx, q.path("deployment"), revision)
 	return q.done("rollback"), err
 }
-
-func rename(q *query) (string, error) {
-	_, err := q.service.RenameDeployment(q.ctx, q.path("deployment"), q.form("name"))
-	return "/deployments/" + q.path("deployment") + "/settings?done=rename", err
-}
-
-// remove deletes a deployment for whoever typed its name: a press is not enough for what cannot be undone.
-func remove(q *query) (string, error) {
-	d, p, err := q.deployment()
-	if err != nil {
-		return "", err
-	}
-	if !p.may(berth.RoleOwner) {
-		return "", berth.Errorf(berth.EForbidden, "Deleting is for owners: ask one.")
-	}
-	if q.form("typed") != d.Slug {
-		return "", &berth.Error{Code: berth.EInvalid, Message: "Type " + d.Slug + " to delete it, with all its data."}
-	}
-	return "/?done=delete", q.service.DeleteDeployment(q.ctx, d.Slug)
-}

@@ -86,15 +86,6 @@ func eventsPage(q *query) (screen, error) {
 	return screen{title: "Events of " + d.Slug, place: p, about: []berth.ID{d.ID}, cli: "berth events " + d.Slug, live: eventList(q, events)}, nil
 }
 
-// settingsPage is what seldom changes, and how it ends.
-func settingsPage(q *query) (screen, error) {
-	d, p, err := q.deployment()
-	if err != nil {
-		return screen{}, err
-	}
-	return screen{title: "Settings of " + d.Slug, place: p, still: settings(q.frame(""), p, d), cli: "berth show " + d.Slug}, nil
-}
-
 // coming is the release on its way, or the last one where that failed.
 func coming(d berth.Deployment) (r berth.Release, ok bool) {
 	if len(d.Releases) == 0 {

@@ -210,7 +210,7 @@ func (w *world) visits(caller berth.Caller) *visitor {
 }
 
 // streamTime is long enough for the first of a stream.
-const streamTime = 2 * time.Second
+const streamTime = time.Second
 
 type answer struct {
 	status int

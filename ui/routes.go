@@ -106,6 +106,10 @@ func routes() []route {
 		post(deployment+"/domains/delete", removeDomain, deployment+"/domains"),
 		post(deployment+"/hosts/protect", protectHosts, deployment+"/domains"),
 		post(deployment+"/hosts/open", openHosts, deployment+"/domains"),
+		post(deployment+"/branch", followBranch, deployment+"/settings"),
+		post(deployment+"/rest", changeRest, deployment+"/settings"),
+		post(deployment+"/deploy-hook", rotateDeployHook, deployment+"/settings"),
+		post(deployment+"/deploy-hook/delete", deleteDeployHook, deployment+"/settings"),
 		post(deployment+"/rename", rename, deployment+"/settings"),
 		post(deployment+"/delete", remove, deployment+"/settings"),
 	}

@@ -157,6 +157,7 @@ var said = map[string]string{
 	"domain":    "The domain is noted. Create the DNS record below; it is looked for by itself.",
 	"protected": "From now on visitors are asked.",
 	"opened":    "Everybody may ask again.",
+	"branch":    "It follows another branch, whose newest commit is being deployed.",
 	"checked":   "The DNS was asked again.",
 	"undomain":  "The domain is gone.",
 	"cancel":    "The build is being cancelled.",

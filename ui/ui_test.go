@@ -64,7 +64,7 @@ func TestWhatIsForeignIsNotThere(t *testing.T) {
 func (v *visitor) ask(r route, path string) answer {
 	v.t.Helper()
 	if r.method == http.MethodPost {
-		return v.send(path, url.Values{"name": {"other"}, "typed": {"main-shop"}, "element": {"web"}, "to": {"next-shop"}, "own": {"1"}, "role": {"viewer"}, "password": {"long enough"}, "text": {"diploiVersion: 1\n"}, "stage": {"staging"}, "size": {"M"}})
+		return v.send(path, url.Values{"name": {"other"}, "typed": {"main-shop"}, "element": {"web"}, "to": {"next-shop"}, "own": {"1"}, "role": {"viewer"}, "branch": {"main"}, "after": {"2h"}, "password": {"long enough"}, "text": {"diploiVersion: 1\n"}, "stage": {"staging"}, "size": {"M"}})
 	}
 	return v.get(path)
 }
