@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/berth-dev/berth"
 	"golang.org/x/crypto/ssh"
@@ -236,8 +237,10 @@ func (f *forwards) cancelStreamLocal(payload []byte) bool {
 
 // listen opens a listener inside. named says what the client calls it, and how its connections are announced.
 func (f *forwards) listen(ctx context.Context, network, address string, named func(net.Listener) (name string, announce func(net.Conn) (string, []byte))) bool {
-	l, err := f.listenInside(ctx, network, address)
+	listening, end := context.WithCancel(ctx)
+	l, err := f.listenInside(listening, network, address)
 	if err != nil {
+		end()
 		f.server.Log.DebugContext(ctx, "listen for SSH client", "user", f.conn.User(), "address", address, "error", err)
 		return false
 	}
@@ -246,10 +249,14 @@ func (f *forwards) listen(ctx context.Context, network, address string, named fu
 	defer f.mu.Unlock()
 	if f.closed || f.open[name] != nil || len(f.open) >= maxForwards {
 		_ = l.Close()
+		end()
 		return false
 	}
 	f.open[name] = l
-	f.running.Go(func() { f.accept(ctx, l, announce) })
+	f.running.Go(func() {
+		f.accept(ctx, l, announce)
+		end()
+	})
 	return true
 }
 
@@ -264,9 +271,19 @@ func (f *forwards) listenInside(ctx context.Context, network, address string) (n
 	if err := f.forwarded(ctx, "listens on "+address); err != nil {
 		return nil, err
 	}
-	limited, cancel := context.WithTimeout(ctx, openTime)
-	defer cancel()
-	return place.Listen(limited, network, address)
+	return opened(ctx, func(ctx context.Context) (net.Listener, error) { return place.Listen(ctx, network, address) })
+}
+
+// opened bounds how long something takes to open that lives as long as ctx.
+func opened[T any](ctx context.Context, open func(context.Context) (T, error)) (T, error) {
+	ctx, end := context.WithCancelCause(ctx)
+	late := time.AfterFunc(openTime, func() { end(context.DeadlineExceeded) })
+	v, err := open(ctx)
+	late.Stop()
+	if err != nil {
+		end(err)
+	}
+	return v, err
 }
 
 func (f *forwards) cancel(name string) bool {
@@ -317,9 +334,10 @@ func (c *connection) passOn(ctx context.Context, peer net.Conn, announce func(ne
 
 // forwardAgent has programs of one session reach the person's own agent (OpenSSH's PROTOCOL.agent).
 func (s *session) forwardAgent(ctx context.Context, place Place) (stop func(), path string, err error) {
-	limited, cancel := context.WithTimeout(ctx, openTime)
-	defer cancel()
-	l, path, err := place.ListenAgent(limited)
+	l, err := opened(ctx, func(ctx context.Context) (l net.Listener, err error) {
+		l, path, err = place.ListenAgent(ctx)
+		return l, err
+	})
 	if err != nil {
 		return nil, "", err
 	}

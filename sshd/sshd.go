@@ -42,10 +42,11 @@ type Place interface {
 	// Dial connects from inside: "tcp" to host:port, which is resolved inside, or "unix" to a path. The
 	// connection has CloseWrite.
 	Dial(ctx context.Context, network, address string) (net.Conn, error)
-	// Listen listens inside, for "tcp" on loopback; Addr says what was bound. Accepted connections have
-	// CloseWrite and the peer's RemoteAddr.
+	// Listen listens inside, for "tcp" on loopback, until ctx ends; Addr says what was bound. Accepted connections
+	// have CloseWrite and the peer's RemoteAddr.
 	Listen(ctx context.Context, network, address string) (net.Listener, error)
-	// ListenAgent listens on a private socket for the person's forwarded SSH agent, and says its path inside.
+	// ListenAgent listens on a private socket for the person's forwarded SSH agent until ctx ends, and says its
+	// path inside.
 	ListenAgent(ctx context.Context) (l net.Listener, path string, err error)
 }
 
