@@ -1,5 +1,6 @@
 // Package agentwire is what Berth and its helper inside a deployment (cmd/berth-agent) say to
-// each other: the name table file and the header of a passed-on stream. It must not know who
+// each other: the name table file, the header of a passed-on stream, and what is asked of a helper that
+// runs programs for people. It must not know who
 // writes or reads them.
 package agentwire
 

@@ -208,8 +208,12 @@ func (d *Daemon) openEngine(ctx context.Context) error {
 	d.logs = logs.New(logs.Config{Dir: d.dirs.logs, Files: func(ctx context.Context, deployment berth.ID) ([]engine.LogFile, error) {
 		return d.engine.LogFiles(ctx, deployment)
 	}})
+	agentKey, err := d.vault.Derive("helpers that work for people")
+	if err != nil {
+		return err
+	}
 	d.engine, err = docker.New(docker.Config{
-		Socket: d.config.Docker, RunDir: d.dirs.run, AgentPath: agent, CAFile: d.dirs.trust(),
+		Socket: d.config.Docker, RunDir: d.dirs.run, AgentPath: agent, AgentKey: agentKey, CAFile: d.dirs.trust(),
 		Env: trustEnv(os.LookupEnv), ServerID: string(d.server), VolumesDir: d.dirs.volumes,
 		Secret: d.secret, Registry: d.registry, Keep: d.logs.Keep, Log: d.log,
 	})
@@ -378,7 +382,7 @@ func (d *Daemon) openAPI(context.Context) error {
 	d.sessions = session.New(session.Config{
 		Access: d.control,
 		Store:  watched[session.Tx]{storeFor[session.Tx]{d.store, func(tx *sqlite.Tx) session.Tx { return tx }}},
-		Logs:   d.logs, Requests: d.requests, Execer: d.engine, Wake: d.control.Wake,
+		Logs:   d.logs, Requests: d.requests, Execer: d.engine, Joiner: d.engine, Wake: d.control.Wake,
 	})
 	d.api = api.New(api.Config{
 		Service:      d.as,

@@ -20,6 +20,7 @@ import (
 
 	"github.com/berth-dev/berth"
 	"github.com/berth-dev/berth/engine"
+	"github.com/berth-dev/berth/keylock"
 	"github.com/berth-dev/berth/plan"
 )
 
@@ -28,7 +29,9 @@ type Config struct {
 	Socket    string // unix:///var/run/docker.sock when empty
 	RunDir    string // absolute; <RunDir>/<deployment>/… holds sockets, name tables and per-instance files
 	AgentPath string // the static helper binary
-	CAFile    string // the certificate bundle that every container gets; empty: none
+	// AgentKey is what the keys of the helpers that work for people are made from; it outlives the server.
+	AgentKey berth.Secret
+	CAFile   string // the certificate bundle that every container gets; empty: none
 	// Env goes into every container, below everything else: trust and proxy variables.
 	Env map[string]string
 	// ServerID tells this server's containers from those of another on the same machine.
@@ -68,6 +71,8 @@ type Engine struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
+	joining keylock.Locks[string] // of a container: its helper is started once
+
 	mu          sync.Mutex
 	deployments map[berth.ID]*memory
 	instances   map[string]endpoint
@@ -77,6 +82,7 @@ var (
 	_ engine.Engine = (*Engine)(nil)
 	_ engine.Dialer = (*Engine)(nil)
 	_ engine.Execer = (*Engine)(nil)
+	_ engine.Joiner = (*Engine)(nil)
 	_ engine.Runner = (*Engine)(nil)
 	_ engine.Logger = (*Engine)(nil)
 	_ engine.Halter = (*Engine)(nil)

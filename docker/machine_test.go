@@ -75,13 +75,16 @@ func (m *machine) open(t *testing.T) *Engine {
 }
 
 // standIn builds the tiny program that plays core.
-func standIn(t *testing.T) string {
+func standIn(t *testing.T) string { t.Helper(); return static(t, "./testdata/core") }
+
+// static builds a program that runs in any image.
+func static(t *testing.T, program string) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "berth-agent")
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "./testdata/core")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, program)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the stand-in for core: %v\n%s", err, out)
+		t.Fatalf("build %s: %v\n%s", program, err, out)
 	}
 	return binary
 }

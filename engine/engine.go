@@ -131,6 +131,12 @@ type Execer interface {
 	Exec(ctx context.Context, x ExecSpec) (exitCode int, err error)
 }
 
+// Joiner is an ability: connect to the helper inside an instance's container (package agentwire), which is started
+// where it does not run. The connection is ready for a request; it has CloseWrite.
+type Joiner interface {
+	Join(ctx context.Context, instance string) (net.Conn, error)
+}
+
 // Task is a program that Berth itself needs to run for a deployment, in a container of that
 // deployment: clone, fetch, install.
 type Task struct {

@@ -55,6 +55,7 @@ type Config struct {
 	Logs     LogReader
 	Requests RequestReader
 	Execer   engine.Execer // nil: this engine cannot run commands in containers
+	Joiner   engine.Joiner // nil: it cannot give people a place to work in
 	// Wake has a deployment that sleeps run again, and says what for.
 	Wake func(ctx context.Context, deployment berth.ID, why string) error
 }

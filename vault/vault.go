@@ -4,6 +4,8 @@ package vault
 
 import (
 	"bytes"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +34,12 @@ func Open(keyFile string) (*Vault, error) {
 		return nil, err
 	}
 	return &Vault{file: keyFile, identity: identity}, nil
+}
+
+// Derive makes another key of this one, always the same for a purpose (HKDF, RFC 5869).
+func (v *Vault) Derive(purpose string) (berth.Secret, error) {
+	key, err := hkdf.Key(sha256.New, []byte(v.identity.String()), nil, purpose, sha256.Size)
+	return berth.NewSecret(string(key)), err
 }
 
 // Fingerprint names the key without showing it: stored beside what was sealed, it tells at start

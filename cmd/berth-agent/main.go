@@ -2,6 +2,7 @@
 // process of the deployment's core container: the deployment's name server, and the door through
 // which its containers reach Berth and the deployment's public hosts. Its mode "watch" runs a program
 // in development and starts it again when a file changes, for programs that do not reload by themselves.
+// Its mode "serve" runs programs, serves files, dials and listens for people who work in a container.
 //
 // It is static and lives without a root file system, a shell or a configuration file. It must not
 // know anything of Berth but agentwire: it reads a name table that Berth writes and passes streams
@@ -67,8 +68,10 @@ func run(ctx context.Context, args []string, messages io.Writer) error {
 			return errors.New("say what to run: berth-agent watch -- PROGRAM ARGS…")
 		}
 		return runWatch(ctx, args[2:])
+	case "serve":
+		return runServe(ctx, os.Stdin, os.Stdout)
 	default:
-		return fmt.Errorf("there is no mode %q; there are: core, watch", mode)
+		return fmt.Errorf("there is no mode %q; there are: core, serve, watch", mode)
 	}
 }
 
