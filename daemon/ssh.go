@@ -125,12 +125,11 @@ func (g gateway) May(ctx context.Context, caller berth.Caller, user string) erro
 
 // Enter finds the instance that an SSH user name leads to.
 func (g gateway) Enter(ctx context.Context, caller berth.Caller, user string) (sshd.Place, error) {
-	slug, element, _ := strings.Cut(user, ".")
-	deployment, err := g.d.control.MayExec(ctx, caller, slug)
+	place, err := g.d.sessions.As(caller).Place(ctx, user)
 	if err != nil {
-		return nil, err
+		return nil, err // no typed nil: the interface would not be nil
 	}
-	return shell{streams: g.d.sessions.As(caller), slug: deployment.Slug, element: element}, nil
+	return place, nil
 }
 
 // Record keeps what happened on a connection.
@@ -148,38 +147,3 @@ func (g gateway) Record(ctx context.Context, caller berth.Caller, user, kind, me
 		return tx.AppendEvent(e)
 	})
 }
-
-// shell is an instance in which commands run by the engine's exec.
-type shell struct {
-	*streams
-	slug, element string
-}
-
-// Run runs a command by the container's shell.
-func (s shell) Run(ctx context.Context, p berth.Process) (berth.Exit, error) {
-	x := berth.Exec{Element: s.element, Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr, Resize: p.Resize}
-	switch p.Kind {
-	case berth.ProcessCommand:
-		x.Command = []string{"/bin/sh", "-c", p.Command}
-	case berth.ProcessShell:
-		x.Command = []string{"/bin/sh", "-l"}
-	default:
-		return berth.Exit{}, notYet()
-	}
-	if p.Terminal != nil {
-		x.TTY, x.Width, x.Height = true, p.Terminal.Size.Width, p.Terminal.Size.Height
-	}
-	code, err := s.Exec(ctx, s.slug, x)
-	return berth.Exit{Code: code}, err
-}
-
-func notYet() error { return berth.Errorf(berth.EUnsupported, "this is not there yet") }
-
-// Dial is not there yet.
-func (shell) Dial(context.Context, string, string) (net.Conn, error) { return nil, notYet() }
-
-// Listen is not there yet.
-func (shell) Listen(context.Context, string, string) (net.Listener, error) { return nil, notYet() }
-
-// ListenAgent is not there yet.
-func (shell) ListenAgent(context.Context) (net.Listener, string, error) { return nil, "", notYet() }

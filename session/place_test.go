@@ -382,7 +382,7 @@ func TestAStrangerIsNotServed(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	_, _ = conn.Write(bytes.Repeat([]byte("x"), 64))
 	_ = agentwire.WriteLine(conn, agentwire.Request{Do: agentwire.Run, Program: &agentwire.Program{Kind: "command", Command: "true"}})
-	if all, _ := io.ReadAll(conn); bytes.Contains(all, []byte("{")) {
+	if all, _ := io.ReadAll(conn); len(all) > 64 { // the helper's part of the handshake, and no reply
 		t.Errorf("it was served: %q", all)
 	}
 }

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/berth-dev/berth/agentwire"
@@ -36,6 +39,11 @@ func runServe(ctx context.Context, in io.Reader, out io.Writer) error {
 	if _, err := io.WriteString(out, agentwire.Ready); err != nil {
 		return err
 	}
+	// A signal with a handler is back at its default in every program started here, even if this one was started with
+	// it ignored; a hang-up is how programs hear that their person has gone.
+	hangUps := make(chan os.Signal, 1)
+	signal.Notify(hangUps, syscall.SIGHUP)
+	defer signal.Stop(hangUps)
 	s := &serving{key: spec.Key, listeners: map[uint64]net.Conn{}, idle: time.NewTimer(lingers)}
 	go func() {
 		select {
