@@ -160,7 +160,7 @@ func progressPage(q *query) (screen, error) {
 		return screen{}, err
 	}
 	p.tab = "/deployments/" + d.Slug
-	return screen{title: "Progress of " + d.Slug, place: p, about: []berth.ID{d.ID}, cli: "berth wait " + d.Slug + " --for running",
+	return screen{title: "Progress of " + d.Slug, place: p, about: []berth.ID{d.ID}, soon: beingLed(d.Releases), cli: "berth wait " + d.Slug + " --for running",
 		live: progress(q, d, stepsOf(d, builds)), still: progressLog(d), scripts: []string{"logs.js"}}, nil
 }
 

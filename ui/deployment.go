@@ -48,7 +48,7 @@ func overviewPage(q *query) (screen, error) {
 	if err != nil {
 		return screen{}, err
 	}
-	return screen{title: d.Slug, place: p, about: []berth.ID{d.ID}, cli: "berth status " + d.Slug + " --watch",
+	return screen{title: d.Slug, place: p, about: []berth.ID{d.ID}, soon: beingLed(d.Releases), cli: "berth status " + d.Slug + " --watch",
 		live: overview(q, p, d, q.planOf(d), events), still: overviewDialogs(q.frame(""), p, d)}, nil
 }
 
@@ -84,6 +84,11 @@ func eventsPage(q *query) (screen, error) {
 		return screen{}, err
 	}
 	return screen{title: "Events of " + d.Slug, place: p, about: []berth.ID{d.ID}, cli: "berth events " + d.Slug, live: eventList(q, events)}, nil
+}
+
+// beingLed reports whether a release serves and requests are only about to be led to it.
+func beingLed(list []berth.Release) bool {
+	return len(list) > 0 && list[0].State == berth.ReleaseStarting && !list[0].ServingAt.IsZero()
 }
 
 // coming is the release on its way, or the last one where that failed.

@@ -21,6 +21,8 @@ const (
 	settle = 120 * time.Millisecond
 	// keepAlive is how often an idle stream says that it lives, and asks whether its login still does.
 	keepAlive = 15 * time.Second
+	// moment is how soon a page looks again that waits for what is not announced.
+	moment = 500 * time.Millisecond
 )
 
 // streams reports whether a page is asked for by its own live region.
@@ -40,7 +42,7 @@ func (q *query) stream(p page) {
 	changes := q.console.Changes(ctx)
 	var sent [sha256.Size]byte
 	for {
-		region, about, err := q.region(ctx, p)
+		region, s, err := q.region(ctx, p)
 		if ctx.Err() != nil {
 			return
 		}
@@ -54,35 +56,37 @@ func (q *query) stream(p page) {
 			}
 			sent = sum
 		}
-		if !q.await(ctx, changes, about, out) {
+		if !q.await(ctx, changes, s, out) {
 			return
 		}
 	}
 }
 
 // region renders what is live of a page, as who is logged in now may see it.
-func (q *query) region(ctx context.Context, p page) (content []byte, about []berth.ID, err error) {
+func (q *query) region(ctx context.Context, p page) (content []byte, s screen, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	now := *q
 	now.ctx = ctx
 	if err := now.known(); err != nil {
-		return nil, nil, err
+		return nil, s, err
 	}
-	s, err := p(&now)
-	if err != nil {
-		return nil, nil, err
+	if s, err = p(&now); err != nil {
+		return nil, s, err
 	}
 	if s.live == nil {
-		return nil, nil, fmt.Errorf("stream page: nothing of %s is live", q.r.URL.Path)
+		return nil, s, fmt.Errorf("stream page: nothing of %s is live", q.r.URL.Path)
 	}
 	var out bytes.Buffer
 	err = s.live.Render(ctx, &out)
-	return out.Bytes(), s.about, err
+	return out.Bytes(), s, err
 }
 
 // await returns when what a page is about may have changed, false when nobody listens any more.
-func (q *query) await(ctx context.Context, changes <-chan berth.ID, about []berth.ID, out events) bool {
+func (q *query) await(ctx context.Context, changes <-chan berth.ID, s screen, out events) bool {
+	if s.soon {
+		return pause(ctx, moment, changes)
+	}
 	tick := time.NewTimer(keepAlive)
 	defer tick.Stop()
 	for {
@@ -91,7 +95,7 @@ func (q *query) await(ctx context.Context, changes <-chan berth.ID, about []bert
 			if !open {
 				return false
 			}
-			if about != nil && id != "" && !slices.Contains(about, id) {
+			if s.about != nil && id != "" && !slices.Contains(s.about, id) {
 				continue
 			}
 			return pause(ctx, settle, changes)

@@ -40,7 +40,7 @@ func releasesPage(q *query) (screen, error) {
 	if err != nil {
 		return screen{}, err
 	}
-	return screen{title: "Releases of " + d.Slug, place: p, about: []berth.ID{d.ID}, cli: "berth releases " + d.Slug,
+	return screen{title: "Releases of " + d.Slug, place: p, about: []berth.ID{d.ID}, soon: beingLed(releases), cli: "berth releases " + d.Slug,
 		live: releaseList(q, p, d, rows), still: releaseForms(q.frame(""), p, d, others)}, nil
 }
 

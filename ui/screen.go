@@ -18,6 +18,8 @@ type screen struct {
 	// live is the part that changes by itself; about says by changes of which deployments (nil: of any).
 	live  templ.Component
 	about []berth.ID
+	// soon: what is about to change is announced by nobody, so that the page looks again in a moment.
+	soon bool
 	// still is the rest: forms, which must not change under the hands of who fills them in.
 	still templ.Component
 	// above has still before live.
