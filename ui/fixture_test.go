@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,7 @@ type world struct {
 	control *control.Control
 	console *Console
 	logs    *logSource
+	unled   atomic.Bool // requests are not led to what serves yet
 }
 
 type storeOf[T any] struct {
@@ -110,6 +112,7 @@ func newWorld(t *testing.T) *world {
 		},
 		HookURL:       func(path string) string { return "https://console.test/hooks/" + path },
 		HookPage:      func(berth.GitURL) string { return "" },
+		Led:           func(berth.Release) bool { return !w.unled.Load() },
 		DeployHookURL: func(slug, token string) string { return "https://console.test/hooks/" + slug + "/" + token },
 		Catalogue: []berth.PackageInfo{
 			{Name: "nodejs", Title: "Node.js", Description: "A JavaScript or TypeScript service", Kind: "component", Readme: "# Node.js\n\nRuns `npm start`."},

@@ -298,36 +298,61 @@ func TestWhatOthersWroteIsText(t *testing.T) {
 	}
 }
 
+// listens opens a page's live region and returns its events, one by one, until ctx ends.
+func (v *visitor) listens(ctx context.Context, path string) <-chan string {
+	v.t.Helper()
+	request := v.request(http.MethodGet, path+"?"+buildField+"=test", nil).WithContext(ctx)
+	request.Header.Set("Accept", "text/event-stream")
+	response, err := v.client.Do(request)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	next := make(chan string)
+	go func() {
+		defer close(next)
+		defer func() { _ = response.Body.Close() }()
+		lines := bufio.NewScanner(response.Body)
+		lines.Buffer(nil, 1<<20)
+		var event strings.Builder
+		for lines.Scan() {
+			if event.WriteString(lines.Text() + "\n"); lines.Text() != "" {
+				continue
+			}
+			select {
+			case next <- event.String():
+			case <-ctx.Done():
+				return
+			}
+			event.Reset()
+		}
+	}()
+	return next
+}
+
+func TestAPageLooksAgainForWhatNobodyAnnounces(t *testing.T) {
+	w := newWorld(t)
+	w.shop()
+	w.unled.Store(true)
+	v := w.visits(w.owner())
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	next := v.listens(ctx, "/deployments/main-shop/releases")
+	if first := <-next; !strings.Contains(first, "about to be led") {
+		t.Fatalf("it begins with %.300q", first)
+	}
+	w.unled.Store(false)
+	if event, ok := <-next; !ok || strings.Contains(event, "about to be led") {
+		t.Errorf("then comes %.300q", event)
+	}
+}
+
 func TestAPageShowsWhatChangesWhileItIsOpen(t *testing.T) {
 	w := newWorld(t)
 	w.shop()
 	v := w.visits(w.owner())
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	request := v.request(http.MethodGet, "/deployments/main-shop?"+buildField+"=test", nil).WithContext(ctx)
-	request.Header.Set("Accept", "text/event-stream")
-	response, err := v.client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	next := make(chan string)
-	go func() {
-		defer close(next)
-		lines := bufio.NewScanner(response.Body)
-		lines.Buffer(nil, 1<<20)
-		var event strings.Builder
-		for lines.Scan() {
-			if event.WriteString(lines.Text() + "\n"); lines.Text() == "" {
-				select {
-				case next <- event.String():
-				case <-ctx.Done():
-					return
-				}
-				event.Reset()
-			}
-		}
-	}()
+	next := v.listens(ctx, "/deployments/main-shop")
 	if first := <-next; !strings.HasPrefix(first, "event: region\ndata: ") || !strings.Contains(first, "Running") {
 		t.Fatalf("it begins with %.300q", first)
 	}
