@@ -31,7 +31,7 @@ func (c cgroups) cpu(id berth.ID) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read processor time: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		if text, ok := strings.CutPrefix(lines.Text(), "usage_usec "); ok {
 			used, err := strconv.ParseInt(text, 10, 64)
