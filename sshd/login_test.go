@@ -176,7 +176,7 @@ func TestKeepAlive(t *testing.T) {
 func TestStrangersAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *sshd.Config) {
-		c.Handshake = 300 * time.Millisecond
+		c.Handshake = 1500 * time.Millisecond
 		c.Penalties = sshd.Penalties{PerFailure: time.Minute, Allowed: 3 * time.Minute, PerAddress: 2}
 	})
 	silent := func() net.Conn {
