@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // The helper's mode "serve" listens on an abstract Unix socket. Each connection is for one thing: it begins with a
@@ -104,25 +105,36 @@ const (
 // MaxFrame bounds a frame's payload: whoever sends more is not what it says it is.
 const MaxFrame = 64 << 10
 
-// WriteFrame writes one frame in one call.
-func WriteFrame(w io.Writer, kind byte, payload []byte) error {
+// Frames writes frames to a stream, whole ones where several write at once.
+type Frames struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+// NewFrames writes to a stream to which nobody else does.
+func NewFrames(to io.Writer) *Frames { return &Frames{to: to} }
+
+// Write writes one frame in one call.
+func (f *Frames) Write(kind byte, payload []byte) error {
 	if len(payload) > MaxFrame {
 		return fmt.Errorf("write frame: %d bytes are too many", len(payload))
 	}
 	frame := make([]byte, frameOverhead, frameOverhead+len(payload))
 	frame[0] = kind
 	binary.BigEndian.PutUint32(frame[1:], uint32(len(payload)))
-	_, err := w.Write(append(frame, payload...))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, err := f.to.Write(append(frame, payload...))
 	return err
 }
 
 // WriteJSON writes a frame with a value.
-func WriteJSON(w io.Writer, kind byte, value any) error {
+func (f *Frames) WriteJSON(kind byte, value any) error {
 	payload, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("encode frame: %w", err)
 	}
-	return WriteFrame(w, kind, payload)
+	return f.Write(kind, payload)
 }
 
 // ReadFrame reads one frame into buffer, of MaxFrame bytes, which payload is a part of.

@@ -87,7 +87,7 @@ func (p *Place) Run(ctx context.Context, x berth.Process) (berth.Exit, error) {
 	}
 	defer p.sessions.enter(p.deployment.ID)()
 	running, cancel := context.WithCancel(ctx)
-	r := &program{conn: conn, x: x}
+	r := &program{conn: conn, in: agentwire.NewFrames(conn), x: x}
 	r.hands.Go(func() { r.steer(running) })
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	exit, err := r.deliver()
@@ -104,16 +104,9 @@ func (p *Place) Run(ctx context.Context, x berth.Process) (berth.Exit, error) {
 // program is one program's streams.
 type program struct {
 	conn  halfCloser
+	in    *agentwire.Frames
 	x     berth.Process
 	hands sync.WaitGroup
-
-	writing sync.Mutex
-}
-
-func (r *program) frame(kind byte, payload []byte) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
-	return agentwire.WriteFrame(r.conn, kind, payload)
 }
 
 // feed passes the input on. Its reading goes on until its next byte or end after the program has ended.
@@ -121,11 +114,11 @@ func (r *program) feed() {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := r.x.Stdin.Read(buffer)
-		if n > 0 && r.frame(agentwire.FrameInput, buffer[:n]) != nil {
+		if n > 0 && r.in.Write(agentwire.FrameInput, buffer[:n]) != nil {
 			return
 		}
 		if err != nil {
-			_ = r.frame(agentwire.FrameEnd, nil)
+			_ = r.in.Write(agentwire.FrameEnd, nil)
 			return
 		}
 	}
@@ -134,7 +127,7 @@ func (r *program) feed() {
 // steer passes on what is done to the program until ctx ends.
 func (r *program) steer(ctx context.Context) {
 	if r.x.Stdin == nil {
-		_ = r.frame(agentwire.FrameEnd, nil)
+		_ = r.in.Write(agentwire.FrameEnd, nil)
 	} else {
 		go r.feed()
 	}
@@ -146,15 +139,13 @@ func (r *program) steer(ctx context.Context) {
 				resize = nil
 				continue
 			}
-			r.writing.Lock()
-			_ = agentwire.WriteJSON(r.conn, agentwire.FrameResize, agentwire.Size{Width: size.Width, Height: size.Height})
-			r.writing.Unlock()
+			_ = r.in.WriteJSON(agentwire.FrameResize, agentwire.Size{Width: size.Width, Height: size.Height})
 		case signal, ok := <-signals:
 			if !ok {
 				signals = nil
 				continue
 			}
-			_ = r.frame(agentwire.FrameSignal, []byte(signal))
+			_ = r.in.Write(agentwire.FrameSignal, []byte(signal))
 		case <-ctx.Done():
 			return
 		}

@@ -26,7 +26,7 @@ func runFiles(conn *net.UnixConn) {
 	if agentwire.WriteLine(conn, agentwire.Reply{}) != nil {
 		return
 	}
-	f := &fileStream{in: conn, out: &channel{conn: conn}, buffer: make([]byte, agentwire.MaxFrame)}
+	f := &fileStream{in: conn, out: agentwire.NewFrames(conn), buffer: make([]byte, agentwire.MaxFrame)}
 	server, err := sftp.NewServer(f, sftp.WithServerWorkingDirectory(workDir()))
 	if err != nil {
 		return
@@ -34,14 +34,14 @@ func runFiles(conn *net.UnixConn) {
 	// Whatever ends it, the client has hung up or will: one that waits for more must not wait for ever.
 	_ = server.Serve()
 	_ = server.Close()
-	writeExit(conn, agentwire.Exit{})
+	_ = f.out.WriteJSON(agentwire.FrameExit, agentwire.Exit{})
 	_ = conn.CloseWrite()
 }
 
 // fileStream is frames as a plain stream.
 type fileStream struct {
 	in     io.Reader
-	out    *channel
+	out    *agentwire.Frames
 	buffer []byte
 	rest   []byte
 }
@@ -66,7 +66,7 @@ func (f *fileStream) Read(b []byte) (int, error) {
 func (f *fileStream) Write(b []byte) (written int, err error) {
 	for len(b) > 0 {
 		n := min(len(b), agentwire.MaxFrame)
-		if err := f.out.frame(agentwire.FrameOutput, b[:n]); err != nil {
+		if err := f.out.Write(agentwire.FrameOutput, b[:n]); err != nil {
 			return written, err
 		}
 		written, b = written+n, b[n:]

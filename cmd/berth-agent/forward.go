@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/berth-dev/berth/agentwire"
@@ -23,12 +22,6 @@ const (
 	waitingTime  = 10 * time.Second
 )
 
-// halfCloser is a connection with an end of its own for each direction.
-type halfCloser interface {
-	net.Conn
-	CloseWrite() error
-}
-
 // dialFor connects from inside the container and passes the stream on.
 func dialFor(conn *net.UnixConn, r agentwire.Request) {
 	ctx, cancel := context.WithTimeout(context.Background(), forwardDialTime)
@@ -40,11 +33,11 @@ func dialFor(conn *net.UnixConn, r agentwire.Request) {
 	}
 	defer func() { _ = target.Close() }()
 	if agentwire.WriteLine(conn, agentwire.Reply{Address: target.LocalAddr().String()}) == nil {
-		joinHalves(conn, target)
+		splice(conn, target)
 	}
 }
 
-func dialInside(ctx context.Context, network, address string) (halfCloser, error) {
+func dialInside(ctx context.Context, network, address string) (net.Conn, error) {
 	var d net.Dialer
 	switch network {
 	case "tcp":
@@ -55,7 +48,7 @@ func dialInside(ctx context.Context, network, address string) (halfCloser, error
 		if strings.EqualFold(host, "localhost") {
 			// Development servers listen on one of the two, by their own taste.
 			if conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
-				return conn.(*net.TCPConn), nil
+				return conn, nil
 			}
 			address = net.JoinHostPort("::1", port)
 		}
@@ -63,27 +56,7 @@ func dialInside(ctx context.Context, network, address string) (halfCloser, error
 	default:
 		return nil, fmt.Errorf("%q is no network", network)
 	}
-	conn, err := d.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	return conn.(halfCloser), nil
-}
-
-// joinHalves copies both ways; the end of one way is passed on and the other goes on.
-func joinHalves(a, b halfCloser) {
-	var ways sync.WaitGroup
-	for _, way := range [][2]halfCloser{{a, b}, {b, a}} {
-		ways.Go(func() {
-			if _, err := io.Copy(way[0], way[1]); err != nil {
-				_ = way[0].Close() // nothing more can be passed on
-				_ = way[1].Close()
-				return
-			}
-			_ = way[0].CloseWrite()
-		})
-	}
-	ways.Wait()
+	return d.DialContext(ctx, network, address)
 }
 
 // listenFor listens inside, tells of each connection and ends with the one that asked.
@@ -101,6 +74,7 @@ func (s *serving) listenFor(conn *net.UnixConn, r agentwire.Request) {
 		_, _ = io.Copy(io.Discard, conn) // ends with it
 		_ = listener.Close()
 	}()
+	out := agentwire.NewFrames(conn)
 	for {
 		taken, err := listener.Accept()
 		if err != nil {
@@ -111,7 +85,7 @@ func (s *serving) listenFor(conn *net.UnixConn, r agentwire.Request) {
 			_ = taken.Close()
 			continue
 		}
-		if agentwire.WriteJSON(conn, agentwire.FrameArrival, agentwire.Arrival{Conn: id, Remote: taken.RemoteAddr().String()}) != nil {
+		if out.WriteJSON(agentwire.FrameArrival, agentwire.Arrival{Conn: id, Remote: taken.RemoteAddr().String()}) != nil {
 			return
 		}
 	}
@@ -121,12 +95,12 @@ func (s *serving) listenFor(conn *net.UnixConn, r agentwire.Request) {
 func (s *serving) keep(conn net.Conn) uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.listeners) >= waitingConns {
+	if len(s.waiting) >= waitingConns {
 		return 0
 	}
 	s.arrivals++
 	id := s.arrivals
-	s.listeners[id] = conn
+	s.waiting[id] = conn
 	time.AfterFunc(waitingTime, func() {
 		if late := s.take(id); late != nil {
 			_ = late.Close()
@@ -138,20 +112,20 @@ func (s *serving) keep(conn net.Conn) uint64 {
 func (s *serving) take(id uint64) net.Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	conn := s.listeners[id]
-	delete(s.listeners, id)
+	conn := s.waiting[id]
+	delete(s.waiting, id)
 	return conn
 }
 
 func (s *serving) acceptFor(conn *net.UnixConn, id uint64) {
-	taken, ok := s.take(id).(halfCloser)
-	if !ok {
+	taken := s.take(id)
+	if taken == nil {
 		refuse(conn, errors.New("that connection is gone"))
 		return
 	}
 	defer func() { _ = taken.Close() }()
 	if agentwire.WriteLine(conn, agentwire.Reply{}) == nil {
-		joinHalves(conn, taken)
+		splice(conn, taken)
 	}
 }
 

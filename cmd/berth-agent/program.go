@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -83,24 +84,12 @@ func environment(who account, p agentwire.Program) []string {
 	return out
 }
 
-// channel writes frames of several streams one after another.
-type channel struct {
-	mu   sync.Mutex
-	conn io.Writer
-}
-
-func (c *channel) frame(kind byte, payload []byte) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return agentwire.WriteFrame(c.conn, kind, payload)
-}
-
 // copyOut passes output on until it ends or nobody reads it any more.
-func (c *channel) copyOut(kind byte, from io.Reader) {
+func copyOut(to *agentwire.Frames, kind byte, from io.Reader) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
-		if n > 0 && c.frame(kind, buffer[:n]) != nil {
+		if n > 0 && to.Write(kind, buffer[:n]) != nil {
 			return
 		}
 		if err != nil {
@@ -141,10 +130,10 @@ func runWithPipes(conn *net.UnixConn, cmd *exec.Cmd) {
 	if agentwire.WriteLine(conn, agentwire.Reply{}) != nil {
 		hangUp(cmd.Process.Pid)
 	}
-	out := &channel{conn: conn}
+	out := agentwire.NewFrames(conn)
 	var copies sync.WaitGroup
-	copies.Go(func() { out.copyOut(agentwire.FrameOutput, ours[1]) })
-	copies.Go(func() { out.copyOut(agentwire.FrameErrors, ours[2]) })
+	copies.Go(func() { copyOut(out, agentwire.FrameOutput, ours[1]) })
+	copies.Go(func() { copyOut(out, agentwire.FrameErrors, ours[2]) })
 	h := &hands{pid: cmd.Process.Pid, input: newFeed(ours[0]), group: func() int { return -cmd.Process.Pid }}
 	finish(conn, cmd, out, h, &copies, func(until time.Time) {
 		_, _ = ours[1].SetReadDeadline(until), ours[2].SetReadDeadline(until)
@@ -172,15 +161,15 @@ func runInTerminal(conn *net.UnixConn, cmd *exec.Cmd, t agentwire.Terminal) {
 	if agentwire.WriteLine(conn, agentwire.Reply{}) != nil {
 		hangUp(cmd.Process.Pid)
 	}
-	out := &channel{conn: conn}
+	out := agentwire.NewFrames(conn)
 	var copies sync.WaitGroup
-	copies.Go(func() { out.copyOut(agentwire.FrameOutput, master) }) // ends with EIO when the last program closed it
+	copies.Go(func() { copyOut(out, agentwire.FrameOutput, master) }) // ends with EIO when the last program closed it
 	h := &hands{pid: cmd.Process.Pid, input: newFeed(master), terminal: master, group: func() int { return foreground(master, cmd.Process.Pid) }}
 	finish(conn, cmd, out, h, &copies, func(until time.Time) { _ = master.SetReadDeadline(until) })
 }
 
 // finish follows what Berth asks until the program has ended, drains its output and says how it ended.
-func finish(conn *net.UnixConn, cmd *exec.Cmd, out *channel, h *hands, copies *sync.WaitGroup, drain func(until time.Time)) {
+func finish(conn *net.UnixConn, cmd *exec.Cmd, out *agentwire.Frames, h *hands, copies *sync.WaitGroup, drain func(until time.Time)) {
 	ended := make(chan struct{})
 	go func() {
 		h.follow(conn)
@@ -191,9 +180,7 @@ func finish(conn *net.UnixConn, cmd *exec.Cmd, out *channel, h *hands, copies *s
 	h.input.close()
 	drain(time.Now().Add(drainTime))
 	copies.Wait()
-	out.mu.Lock()
-	defer out.mu.Unlock()
-	writeExit(conn, exitOf(cmd.ProcessState))
+	_ = out.WriteJSON(agentwire.FrameExit, exitOf(cmd.ProcessState))
 	_ = conn.CloseWrite()
 }
 
@@ -227,7 +214,8 @@ func (h *hands) follow(conn io.Reader) {
 		case agentwire.FrameEnd:
 			h.endInput()
 		case agentwire.FrameResize:
-			if size, err := decode[agentwire.Size](payload); err == nil && h.terminal != nil {
+			var size agentwire.Size
+			if json.Unmarshal(payload, &size) == nil && h.terminal != nil {
 				resize(h.terminal, size)
 			}
 		case agentwire.FrameSignal:

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +43,7 @@ func runServe(ctx context.Context, in io.Reader, out io.Writer) error {
 	hangUps := make(chan os.Signal, 1)
 	signal.Notify(hangUps, syscall.SIGHUP)
 	defer signal.Stop(hangUps)
-	s := &serving{key: spec.Key, listeners: map[uint64]net.Conn{}, idle: time.NewTimer(lingers)}
+	s := &serving{key: spec.Key, waiting: map[uint64]net.Conn{}, idle: time.NewTimer(lingers)}
 	go func() {
 		select {
 		case <-s.idle.C:
@@ -74,11 +73,11 @@ type serving struct {
 	key  []byte
 	work sync.WaitGroup
 
-	mu        sync.Mutex
-	busy      int
-	idle      *time.Timer
-	arrivals  uint64
-	listeners map[uint64]net.Conn // taken, and not yet asked for
+	mu       sync.Mutex
+	busy     int
+	idle     *time.Timer
+	arrivals uint64
+	waiting  map[uint64]net.Conn // taken by a listener, and not yet fetched
 }
 
 func (s *serving) enter() {
@@ -121,12 +120,4 @@ func (s *serving) one(conn *net.UnixConn) {
 
 func refuse(conn net.Conn, err error) {
 	_ = agentwire.WriteLine(conn, agentwire.Reply{Error: err.Error()})
-}
-
-// writeExit is the last frame of a program.
-func writeExit(w io.Writer, e agentwire.Exit) {
-	payload, err := json.Marshal(e)
-	if err == nil {
-		_ = agentwire.WriteFrame(w, agentwire.FrameExit, payload)
-	}
 }

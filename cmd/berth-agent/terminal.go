@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 
 	"github.com/berth-dev/berth/agentwire"
@@ -76,8 +75,4 @@ func setFlag(flags *uint32, bit, value uint32) {
 	if value != 0 {
 		*flags |= bit
 	}
-}
-
-func decode[T any](payload []byte) (value T, err error) {
-	return value, json.Unmarshal(payload, &value)
 }
