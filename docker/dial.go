@@ -27,23 +27,28 @@ type endpoint struct {
 // In development a server on loopback answers as well; in build stages the instance's own address is
 // dialled, so that no visitor looks like localhost to a production application.
 func (e *Engine) Dial(ctx context.Context, instance string, port int) (net.Conn, error) {
-	to, err := e.endpoint(ctx, instance)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := dialEndpoint(ctx, to, port)
-	if !errors.Is(err, engine.ErrNoInstance) {
-		return conn, err
-	}
-	// What was known of it is outdated; look once more.
-	e.forgetEndpoint(instance, to)
-	if to, err = e.endpoint(ctx, instance); err != nil {
-		return nil, err
-	}
-	return dialEndpoint(ctx, to, port)
+	conn, _, err := e.reach(ctx, instance, func(ctx context.Context, to endpoint) (net.Conn, error) {
+		return dialFirst(ctx, addresses(to), port)
+	})
+	return conn, err
 }
 
-func dialEndpoint(ctx context.Context, to endpoint, port int) (net.Conn, error) {
+// reach dials from inside an instance's network namespace. What was known of the instance may be outdated: then it is
+// looked for once more.
+func (e *Engine) reach(ctx context.Context, instance string, dial func(context.Context, endpoint) (net.Conn, error)) (conn net.Conn, to endpoint, err error) {
+	for range 2 {
+		if to, err = e.endpoint(ctx, instance); err != nil {
+			return nil, to, err
+		}
+		if conn, err = dialInside(ctx, to, dial); !errors.Is(err, engine.ErrNoInstance) {
+			return conn, to, err
+		}
+		e.forgetEndpoint(instance, to)
+	}
+	return nil, to, err
+}
+
+func dialInside(ctx context.Context, to endpoint, dial func(context.Context, endpoint) (net.Conn, error)) (net.Conn, error) {
 	p, err := openProcess(to.Pid, to.Container)
 	if err != nil {
 		return nil, err
@@ -56,7 +61,7 @@ func dialEndpoint(ctx context.Context, to endpoint, port int) (net.Conn, error) 
 	defer func() { _ = ns.Close() }()
 	var conn net.Conn
 	err = inside(ctx, ns, func(ctx context.Context) error {
-		conn, err = dialFirst(ctx, addresses(to), port)
+		conn, err = dial(ctx, to)
 		return err
 	})
 	return conn, err

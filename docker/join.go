@@ -48,44 +48,20 @@ func (e *Engine) Join(ctx context.Context, instance string) (net.Conn, error) {
 // isNotThere reports whether nothing listens at a helper's name.
 func isNotThere(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
-// tryJoin connects to a helper that listens. What was known of an instance may be outdated.
-func (e *Engine) tryJoin(ctx context.Context, instance string) (conn net.Conn, to endpoint, err error) {
-	for range 2 {
-		if to, err = e.endpoint(ctx, instance); err != nil {
-			return nil, to, err
-		}
-		if conn, err = e.dialHelper(ctx, to); !errors.Is(err, engine.ErrNoInstance) {
-			return conn, to, err
-		}
-		e.forgetEndpoint(instance, to)
-	}
-	return nil, to, err
-}
-
-func (e *Engine) dialHelper(ctx context.Context, to endpoint) (conn net.Conn, err error) {
-	p, err := openProcess(to.Pid, to.Container)
-	if err != nil {
-		return nil, err
-	}
-	defer p.close()
-	ns, err := p.netns()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = ns.Close() }()
-	err = inside(ctx, ns, func(ctx context.Context) error {
-		conn, err = (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "unix", agentwire.SocketOf(to.Container))
-		return err
+// tryJoin connects to a helper that listens.
+func (e *Engine) tryJoin(ctx context.Context, instance string) (net.Conn, endpoint, error) {
+	conn, to, err := e.reach(ctx, instance, func(ctx context.Context, to endpoint) (net.Conn, error) {
+		return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "unix", agentwire.SocketOf(to.Container))
 	})
 	if err != nil {
-		return nil, fmt.Errorf("dial helper: %w", err)
+		return nil, to, fmt.Errorf("dial helper: %w", err)
 	}
 	_ = conn.SetDeadline(time.Now().Add(greetTime))
 	if err := agentwire.Greet(conn, e.helperKey(to.Container)); err != nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("greet helper: %w", err)
+		return nil, to, fmt.Errorf("greet helper: %w", err)
 	}
-	return conn, conn.SetDeadline(time.Time{})
+	return conn, to, conn.SetDeadline(time.Time{})
 }
 
 func (e *Engine) helperKey(container string) []byte {
