@@ -32,9 +32,9 @@ type Rest struct {
 
 // ChangeRest is a change of Rest; what is nil stays.
 type ChangeRest struct {
-	After *time.Duration // zero: as the server says
-	For   *time.Duration // from now: Rest.Until; zero: at no fixed time
-	Awake *time.Duration // from now; zero: no longer
+	After *time.Duration `json:"after,omitempty" doc:"How long nobody may have used it, in nanoseconds; 0: as the server says, -1: never"`
+	For   *time.Duration `json:"for,omitempty" doc:"From now until it goes to sleep, in nanoseconds; 0: at no fixed time"`
+	Awake *time.Duration `json:"awake,omitempty" doc:"From now, how long it stays awake whatever else is said, in nanoseconds; 0: no longer"`
 }
 
 const (

@@ -52,9 +52,9 @@ func (a *api) deploymentRoutes() {
 	call(a, route("change-rest", "PATCH", "/deployments/{deployment}/rest", "Say when a deployment goes to sleep by itself"), usual,
 		func(ctx context.Context, s berth.Service, in *struct {
 			InDeployment
-			Body apiwire.RestChange
+			Body berth.ChangeRest
 		}) (berth.Deployment, error) {
-			return s.ChangeRest(ctx, in.Deployment, in.Body.Change())
+			return s.ChangeRest(ctx, in.Deployment, in.Body)
 		})
 
 	call(a, accepted(route("restart-deployment", "POST", "/deployments/{deployment}/restart", "Replace the instances of an element, or of all components")), usual,

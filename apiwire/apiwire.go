@@ -55,23 +55,6 @@ type Restart struct {
 	Element string `json:"element,omitempty" doc:"Empty: all components"`
 }
 
-// RestChange says what to change of when a deployment goes to sleep. Times are in nanoseconds; what is left out stays.
-type RestChange struct {
-	After *int64 `json:"after,omitempty" doc:"How long nobody may have used it; 0: as the server says, -1: never"`
-	For   *int64 `json:"for,omitempty" doc:"From now until it goes to sleep; 0: at no fixed time"`
-	Awake *int64 `json:"awake,omitempty" doc:"From now, how long it stays awake whatever else is said; 0: no longer"`
-}
-
-// RestChangeOf encodes a change.
-func RestChangeOf(c berth.ChangeRest) RestChange {
-	return RestChange{After: (*int64)(c.After), For: (*int64)(c.For), Awake: (*int64)(c.Awake)}
-}
-
-// Change decodes it.
-func (r RestChange) Change() berth.ChangeRest {
-	return berth.ChangeRest{After: (*time.Duration)(r.After), For: (*time.Duration)(r.For), Awake: (*time.Duration)(r.Awake)}
-}
-
 // Deploy says what to deploy.
 type Deploy struct {
 	Commit string `json:"commit,omitempty" doc:"Empty: the newest of the deployment's branch"`

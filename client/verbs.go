@@ -166,7 +166,7 @@ func (c *Client) SleepDeployment(ctx context.Context, ref string) (d berth.Deplo
 
 // ChangeRest says when it goes to sleep.
 func (c *Client) ChangeRest(ctx context.Context, ref string, r berth.ChangeRest) (d berth.Deployment, err error) {
-	return d, c.call(ctx, patch, at("deployments", ref, "rest"), nil, apiwire.RestChangeOf(r), &d)
+	return d, c.call(ctx, patch, at("deployments", ref, "rest"), nil, r, &d)
 }
 
 // DeleteDeployment marks it.
