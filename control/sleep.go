@@ -43,7 +43,7 @@ func (c *Control) wake(d *berth.Deployment) {
 
 // Sleep is the server's own: it puts a deployment to sleep that runs, and says why.
 func (c *Control) Sleep(ctx context.Context, deployment berth.ID, why string) error {
-	return c.own(ctx, deployment, func(tx Tx, d *berth.Deployment) (berth.Event, bool) {
+	return c.own(ctx, deployment, func(d *berth.Deployment) (berth.Event, bool) {
 		if d.Desire != berth.DesireRun {
 			return berth.Event{}, false
 		}
@@ -55,7 +55,7 @@ func (c *Control) Sleep(ctx context.Context, deployment berth.ID, why string) er
 // Wake is the server's own: it has a deployment that sleeps run again, and says what for. One that does not sleep
 // stays as it is.
 func (c *Control) Wake(ctx context.Context, deployment berth.ID, why string) error {
-	return c.own(ctx, deployment, func(tx Tx, d *berth.Deployment) (berth.Event, bool) {
+	return c.own(ctx, deployment, func(d *berth.Deployment) (berth.Event, bool) {
 		if d.Desire != berth.DesireSleep {
 			return berth.Event{}, false
 		}
@@ -66,13 +66,13 @@ func (c *Control) Wake(ctx context.Context, deployment berth.ID, why string) err
 
 // WarnOfSleep tells whoever follows a deployment's events that it is about to go to sleep.
 func (c *Control) WarnOfSleep(ctx context.Context, deployment berth.ID, message string) error {
-	return c.own(ctx, deployment, func(tx Tx, d *berth.Deployment) (berth.Event, bool) {
+	return c.own(ctx, deployment, func(d *berth.Deployment) (berth.Event, bool) {
 		return berth.Event{Kind: "deployment.sleepsSoon", Message: message}, d.Desire == berth.DesireRun
 	})
 }
 
 // own lets the server itself change what is wanted of a deployment. One that is gone is left alone.
-func (c *Control) own(ctx context.Context, deployment berth.ID, change func(tx Tx, d *berth.Deployment) (e berth.Event, changed bool)) error {
+func (c *Control) own(ctx context.Context, deployment berth.ID, change func(d *berth.Deployment) (e berth.Event, changed bool)) error {
 	return c.Store.Update(ctx, func(tx Tx) error {
 		d, err := tx.DeploymentByID(berth.Everything(), deployment)
 		if berth.CodeOf(err) == berth.ENotFound {
@@ -81,7 +81,7 @@ func (c *Control) own(ctx context.Context, deployment berth.ID, change func(tx T
 		if err != nil {
 			return err
 		}
-		e, changed := change(tx, &d)
+		e, changed := change(&d)
 		if !changed {
 			return nil
 		}

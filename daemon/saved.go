@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/berth-dev/berth"
-	"github.com/berth-dev/berth/sqlite"
 	"github.com/berth-dev/berth/stackfile"
 )
 
@@ -24,29 +23,13 @@ func (d *Daemon) stackStamp(deployment berth.ID) (string, error) {
 }
 
 // developing lists the development deployments that are to run.
-func (d *Daemon) developing(ctx context.Context) (ids []berth.ID, err error) {
-	err = d.store.View(ctx, func(tx *sqlite.Tx) error {
-		all, err := tx.Deployments(berth.Everything(), "")
-		for _, one := range all {
-			if inDevelopment(one) {
-				ids = append(ids, one.ID)
-			}
-		}
-		return err
-	})
-	return ids, err
+func (d *Daemon) developing(ctx context.Context) ([]berth.ID, error) {
+	return d.those(ctx, inDevelopment)
 }
 
 // develops reports whether a deployment is one of those.
-func (d *Daemon) develops(ctx context.Context, id berth.ID) (yes bool, err error) {
-	err = d.store.View(ctx, func(tx *sqlite.Tx) error {
-		one, err := tx.DeploymentByID(berth.Everything(), id)
-		yes = err == nil && inDevelopment(one)
-		return err
-	})
-	if berth.CodeOf(err) == berth.ENotFound {
-		err = nil
-	}
+func (d *Daemon) develops(ctx context.Context, id berth.ID) (bool, error) {
+	_, yes, err := d.oneOf(ctx, id, inDevelopment)
 	return yes, err
 }
 

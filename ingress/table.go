@@ -87,13 +87,19 @@ func (c tableContext) domainRoute(s state, d berth.Domain, among []berth.Domain)
 	return c.routeOf(s, s.hosts[at])
 }
 
-// routeKey says whose requests a route's are; RequestOf reads it.
+// routeKey says whose requests a route's are; DeploymentOf and RequestOf read it.
 func routeKey(deployment berth.ID, element string) string { return string(deployment) + "/" + element }
+
+// DeploymentOf says whose a route's key is.
+func DeploymentOf(key string) berth.ID {
+	id, _, _ := strings.Cut(key, "/")
+	return berth.ID(id)
+}
 
 // RequestOf turns the proxy's record of a request into ours, and says whose it is.
 func RequestOf(r proxy.Record) (deployment berth.ID, request berth.Request) {
-	id, element, _ := strings.Cut(r.Key, "/")
-	return berth.ID(id), berth.Request{
+	_, element, _ := strings.Cut(r.Key, "/")
+	return DeploymentOf(r.Key), berth.Request{
 		Time: r.Time, Element: element, Instance: r.Target, Client: r.Client.String(), Host: r.Host, Method: r.Method, Path: r.Path,
 		Protocol: r.Protocol, Status: r.Status, Bytes: r.Bytes, DurationMs: milliseconds(r.Duration), FirstByteMs: milliseconds(r.FirstByte),
 	}
