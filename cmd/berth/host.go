@@ -139,15 +139,9 @@ func (a *app) hostOpenCommand() *cobra.Command {
 }
 
 func (a *app) printProtected(list []berth.Host, asJSON bool) error {
-	if asJSON {
-		return a.printJSON(orEmpty(list))
-	}
-	rows := make([][]cell, len(list))
-	for i, h := range list {
-		rows[i] = append(row(h.URL, h.Element), protectionCell(h.Protection))
-	}
-	a.table(a.out, []string{"HOST", "ELEMENT", "WHO MAY ASK"}, rows)
-	return nil
+	return printList(a, asJSON, list, []string{"HOST", "ELEMENT", "WHO MAY ASK"}, func(h berth.Host) []cell {
+		return append(row(h.URL, h.Element), protectionCell(h.Protection))
+	})
 }
 
 // protectionCell says in one line who may ask a host.

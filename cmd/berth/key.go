@@ -35,15 +35,9 @@ func (a *app) keyCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return a.printJSON(orEmpty(list))
-		}
-		rows := make([][]cell, len(list))
-		for i, k := range list {
-			rows[i] = row(k.Name, k.Type, k.Fingerprint, a.ago(k.CreatedAt), a.ago(k.LastUsed))
-		}
-		a.table(a.out, []string{"NAME", "TYPE", "FINGERPRINT", "AGE", "USED"}, rows)
-		return nil
+		return printList(a, asJSON, list, []string{"NAME", "TYPE", "FINGERPRINT", "AGE", "USED"}, func(k berth.SSHKey) []cell {
+			return row(k.Name, k.Type, k.Fingerprint, a.ago(k.CreatedAt), a.ago(k.LastUsed))
+		})
 	})), &asJSON)
 	rm := leaf("rm NAME", "End an SSH key, and the connections that it let in", cobra.ExactArgs(1),
 		a.does(func(ctx context.Context, s berth.Service, args []string) error {

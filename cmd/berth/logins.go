@@ -18,15 +18,9 @@ func (a *app) loginsCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return a.printJSON(orEmpty(list))
-		}
-		rows := make([][]cell, len(list))
-		for i, l := range list {
-			rows[i] = row(string(l.ID), l.Device, l.Address, a.ago(l.CreatedAt), a.ago(l.LastUsed), l.ExpiresAt.Format(time.DateOnly))
-		}
-		a.table(a.out, []string{"ID", "DEVICE", "ADDRESS", "AGE", "USED", "UNTIL"}, rows)
-		return nil
+		return printList(a, asJSON, list, []string{"ID", "DEVICE", "ADDRESS", "AGE", "USED", "UNTIL"}, func(l berth.Login) []cell {
+			return row(string(l.ID), l.Device, l.Address, a.ago(l.CreatedAt), a.ago(l.LastUsed), l.ExpiresAt.Format(time.DateOnly))
+		})
 	})), &asJSON)
 	var everywhere bool
 	rm := leaf("rm [ID]", "Log a browser out, or with --all every one", cobra.MaximumNArgs(1),

@@ -21,15 +21,9 @@ func (a *app) mailLsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return a.printJSON(orEmpty(list))
-			}
-			rows := make([][]cell, len(list))
-			for i, m := range list {
-				rows[i] = row(string(m.ID), a.ago(m.Time), oneLine(m.From), oneLine(strings.Join(m.To, ", ")), oneLine(m.Subject))
-			}
-			a.table(a.out, []string{"MAIL", "AGE", "FROM", "TO", "SUBJECT"}, rows)
-			return nil
+			return printList(a, asJSON, list, []string{"MAIL", "AGE", "FROM", "TO", "SUBJECT"}, func(m berth.Mail) []cell {
+				return row(string(m.ID), a.ago(m.Time), oneLine(m.From), oneLine(strings.Join(m.To, ", ")), oneLine(m.Subject))
+			})
 		})), &asJSON))
 }
 

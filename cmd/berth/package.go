@@ -20,15 +20,9 @@ func (a *app) packageLsCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return a.printJSON(orEmpty(list))
-		}
-		rows := make([][]cell, len(list))
-		for i, p := range list {
-			rows[i] = row(p.Name, p.Kind, p.Title, oneLine(p.Description))
-		}
-		a.table(a.out, []string{"PACKAGE", "KIND", "TITLE", ""}, rows)
-		return nil
+		return printList(a, asJSON, list, []string{"PACKAGE", "KIND", "TITLE", ""}, func(p berth.PackageInfo) []cell {
+			return row(p.Name, p.Kind, p.Title, oneLine(p.Description))
+		})
 	})), &asJSON)
 }
 

@@ -56,15 +56,9 @@ func (a *app) userLsCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return a.printJSON(orEmpty(list))
-		}
-		rows := make([][]cell, len(list))
-		for i, p := range list {
-			rows[i] = row(p.Name, roleOrNone(p.Role), projectRoles(p.Memberships), a.ago(p.CreatedAt), a.joined(p.Person))
-		}
-		a.table(a.out, []string{"NAME", "ROLE", "PROJECTS", "AGE", "FIRST LOGIN"}, rows)
-		return nil
+		return printList(a, asJSON, list, []string{"NAME", "ROLE", "PROJECTS", "AGE", "FIRST LOGIN"}, func(p berth.PersonInfo) []cell {
+			return row(p.Name, roleOrNone(p.Role), projectRoles(p.Memberships), a.ago(p.CreatedAt), a.joined(p.Person))
+		})
 	})), &asJSON)
 }
 
@@ -150,15 +144,9 @@ func (a *app) memberLsCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return a.printJSON(orEmpty(list))
-		}
-		rows := make([][]cell, len(list))
-		for i, m := range list {
-			rows[i] = row(m.Person, string(m.Role), memberNote(m))
-		}
-		a.table(a.out, []string{"PERSON", "ROLE", ""}, rows)
-		return nil
+		return printList(a, asJSON, list, []string{"PERSON", "ROLE", ""}, func(m berth.Member) []cell {
+			return row(m.Person, string(m.Role), memberNote(m))
+		})
 	})), &asJSON))
 }
 

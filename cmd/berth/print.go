@@ -65,6 +65,19 @@ func row(texts ...string) []cell {
 	return cells
 }
 
+// printList prints a list for a script, also an empty one, or for a person as a table.
+func printList[T any](a *app, asJSON bool, list []T, header []string, cells func(T) []cell) error {
+	if asJSON {
+		return a.printJSON(orEmpty(list))
+	}
+	rows := make([][]cell, len(list))
+	for i, item := range list {
+		rows[i] = cells(item)
+	}
+	a.table(a.out, header, rows)
+	return nil
+}
+
 // table prints aligned columns. Texts come from elsewhere, so they are cleaned.
 func (a *app) table(w io.Writer, header []string, rows [][]cell) {
 	all := rows

@@ -118,15 +118,9 @@ func (a *app) projectLsCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return a.printJSON(orEmpty(list))
-		}
-		rows := make([][]cell, len(list))
-		for i, p := range list {
-			rows[i] = row(p.Name, p.DefaultBranch, a.ago(p.CreatedAt), source(p))
-		}
-		a.table(a.out, []string{"PROJECT", "BRANCH", "AGE", "SOURCE"}, rows)
-		return nil
+		return printList(a, asJSON, list, []string{"PROJECT", "BRANCH", "AGE", "SOURCE"}, func(p berth.Project) []cell {
+			return row(p.Name, p.DefaultBranch, a.ago(p.CreatedAt), source(p))
+		})
 	})), &asJSON)
 }
 

@@ -15,15 +15,9 @@ func (a *app) registryCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return a.printJSON(orEmpty(list))
-		}
-		rows := make([][]cell, len(list))
-		for i, r := range list {
-			rows[i] = row(r.Host, r.Username, a.ago(r.CreatedAt))
-		}
-		a.table(a.out, []string{"REGISTRY", "USER", "AGE"}, rows)
-		return nil
+		return printList(a, asJSON, list, []string{"REGISTRY", "USER", "AGE"}, func(r berth.Registry) []cell {
+			return row(r.Host, r.Username, a.ago(r.CreatedAt))
+		})
 	})), &asJSON)
 	rm := leaf("rm HOST", "Forget a login", cobra.ExactArgs(1), a.does(func(ctx context.Context, s berth.Service, args []string) error {
 		err := s.LogoutRegistry(ctx, args[0])
