@@ -1,6 +1,9 @@
 package control_test
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -69,12 +72,27 @@ func TestUseOfAKeyIsNotedByTheHour(t *testing.T) {
 
 func TestAPrivateKeyIsKeptNowhere(t *testing.T) {
 	w := newWorld(t)
-	const private = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAAS3CRET\n-----END OPENSSH PRIVATE KEY-----\n"
+	private, secret := privateKey(t)
 	_, err := w.owner.AddKey(t.Context(), "", "laptop", private)
 	mustFail(t, err, berth.EInvalid, "private key")
 	for name, text := range w.files(t) {
-		if strings.Contains(string(text), "S3CRET") {
+		if strings.Contains(string(text), secret) {
 			t.Errorf("%s holds it", name)
 		}
 	}
+}
+
+// privateKey makes one with OpenSSH, and returns it with a line of what is secret in it.
+func privateKey(t *testing.T) (text, secret string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "key")
+	if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file).CombinedOutput(); err != nil {
+		t.Fatalf("ssh-keygen: %v\n%s", err, out)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(content)), "\n")
+	return string(content), lines[len(lines)-2] // the last before its END
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,8 +38,24 @@ func TestKeyAddReadsFilesAndStdin(t *testing.T) {
 	if want := " laptop " + line + "\neve desk " + line; strings.Join(ring.added, "\n") != want {
 		t.Errorf("added %q", ring.added)
 	}
-	c.in = strings.NewReader("-----BEGIN OPENSSH PRIVATE KEY-----\nS3CRET\n")
-	if c.mustFail(t, exitFailed, "private key", "key", "add", "oops", "-"); len(ring.added) != 2 || strings.Contains(c.err.String(), "S3CRET") {
+	private, secret := privateKey(t)
+	c.in = strings.NewReader(private)
+	if c.mustFail(t, exitFailed, "private key", "key", "add", "oops", "-"); len(ring.added) != 2 || strings.Contains(c.err.String(), secret) {
 		t.Errorf("a private key went further: %q %s", ring.added, c.err)
 	}
+}
+
+// privateKey makes one with OpenSSH, and returns it with a line of what is secret in it.
+func privateKey(t *testing.T) (text, secret string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "key")
+	if out, err := exec.CommandContext(t.Context(), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file).CombinedOutput(); err != nil {
+		t.Fatalf("ssh-keygen: %v\n%s", err, out)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(content)), "\n")
+	return string(content), lines[len(lines)-2] // the last before its END
 }
