@@ -10,6 +10,15 @@ import (
 	"github.com/berth-dev/berth"
 )
 
+// serves puts a shop into the store whose first release serves; change says how it differs.
+func (w *world) serves(kind berth.StageKind, change func(*berth.Deployment)) berth.Deployment {
+	d, hosts := shop(kind)
+	change(&d)
+	w.store.deployments, w.store.hosts = []berth.Deployment{d}, hosts
+	w.store.releases[d.ID] = []berth.Release{shopRelease(1, berth.ReleaseServing, hashes("w1", "a1", "p1"))}
+	return d
+}
+
 // TestARequestWakesAndWaits asks a deployment that sleeps, many at once: it is woken, and all of them are answered by
 // the instance that comes.
 func TestARequestWakesAndWaits(t *testing.T) {
@@ -19,10 +28,7 @@ func TestARequestWakesAndWaits(t *testing.T) {
 			w.instances.start(t, "web-w1")
 			woken := make(chan berth.ID, 100)
 			w.config.Wake = func(id berth.ID) { woken <- id }
-			d, hosts := shop(kind)
-			d.Desire = berth.DesireSleep
-			w.store.deployments, w.store.hosts = []berth.Deployment{d}, hosts
-			w.store.releases[d.ID] = []berth.Release{shopRelease(1, berth.ReleaseServing, hashes("w1", "a1", "p1"))}
+			d := w.serves(kind, func(d *berth.Deployment) { d.Desire = berth.DesireSleep })
 			w.refresh()
 			var visitors sync.WaitGroup
 			answers := make(chan string, 50)
@@ -59,10 +65,7 @@ func TestARequestWakesAndWaits(t *testing.T) {
 func TestAnOpenPageWakesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.config.Wake = func(berth.ID) { t.Error("it was woken") }
-	d, hosts := shop(berth.KindDevelopment)
-	d.Desire = berth.DesireSleep
-	w.store.deployments, w.store.hosts = []berth.Deployment{d}, hosts
-	w.store.releases[d.ID] = []berth.Release{shopRelease(1, berth.ReleaseServing, hashes("w1", "a1", "p1"))}
+	w.serves(berth.KindDevelopment, func(d *berth.Deployment) { d.Desire = berth.DesireSleep })
 	w.refresh()
 	for _, header := range []http.Header{
 		{"Sec-Fetch-Mode": {"no-cors"}}, {"Sec-Fetch-Mode": {"cors"}},
@@ -80,10 +83,7 @@ func TestAnOpenPageWakesNothing(t *testing.T) {
 
 func TestWakingUpEnds(t *testing.T) {
 	w := newWorld(t)
-	d, hosts := shop(berth.KindDevelopment)
-	d.Rest.Woken = w.clock
-	w.store.deployments, w.store.hosts = []berth.Deployment{d}, hosts
-	w.store.releases[d.ID] = []berth.Release{shopRelease(1, berth.ReleaseServing, hashes("w1", "a1", "p1"))}
+	d := w.serves(berth.KindDevelopment, func(d *berth.Deployment) { d.Rest.Woken = w.clock })
 	w.store.observed[d.ID] = berth.Observed{Elements: []berth.ElementStatus{{Identifier: "web", Status: berth.Red}}}
 	w.refresh()
 	if got := w.answer(shopWeb); got != "failed" {
@@ -100,10 +100,7 @@ func TestWakingUpEnds(t *testing.T) {
 func TestNothingWakesWhatAPersonStopped(t *testing.T) {
 	w := newWorld(t)
 	w.config.Wake = func(berth.ID) { t.Error("it was woken") }
-	d, hosts := shop(berth.KindDevelopment)
-	d.Desire = berth.DesireStop
-	w.store.deployments, w.store.hosts = []berth.Deployment{d}, hosts
-	w.store.releases[d.ID] = []berth.Release{shopRelease(1, berth.ReleaseServing, hashes("w1", "a1", "p1"))}
+	w.serves(berth.KindDevelopment, func(d *berth.Deployment) { d.Desire = berth.DesireStop })
 	w.refresh()
 	if got := w.answer(shopWeb); got != "stopped" {
 		t.Errorf("it answers %s", got)
