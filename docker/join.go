@@ -100,7 +100,7 @@ func (e *Engine) startHelper(ctx context.Context, container string) error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return berth.Errorf(berth.EUnavailable, "what runs programs for people did not start in this container; it may be out of memory or processes (%w)", err)
+	return berth.Errorf(berth.EUnavailable, "what runs programs for people did not start in this container; it may be out of memory or processes: try again, or restart the element (%w)", err)
 }
 
 // awaitReady reads what the helper says once it listens: one frame of Docker's, of 8 bytes and the line.

@@ -60,7 +60,7 @@ func (p *Place) ask(ctx context.Context, r agentwire.Request) (conn halfCloser, 
 		return nil, reply, context.Cause(ctx)
 	case err != nil:
 		_ = conn.Close()
-		return nil, reply, berth.Errorf(berth.EUnavailable, "%s of %s does not answer: its container ends, or is out of memory (%w)", p.instance.Element, p.deployment.Slug, err)
+		return nil, reply, berth.Errorf(berth.EUnavailable, "%s of %s does not answer: its container ends, or is out of memory: try again, or restart it with berth restart %s %s (%w)", p.instance.Element, p.deployment.Slug, p.deployment.Slug, p.instance.Element, err)
 	case reply.Error != "":
 		_ = conn.Close()
 		return nil, reply, berth.Errorf(berth.EUnavailable, "in %s: %.300s", p.instance.Element, reply.Error)

@@ -37,7 +37,7 @@ func runProgram(conn *net.UnixConn, p agentwire.Program) {
 	}
 	who := currentAccount()
 	if who.shell == "" {
-		refuse(conn, errors.New("there is no shell in this container: its image has neither bash nor sh"))
+		refuse(conn, errors.New("there is no shell in this container: its image has neither bash nor sh. Files and forwarded ports work, and other elements may have one"))
 		return
 	}
 	cmd := &exec.Cmd{Path: who.shell, Dir: workDir(), Env: environment(who, p), SysProcAttr: &syscall.SysProcAttr{Setsid: true}}
