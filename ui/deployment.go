@@ -103,11 +103,16 @@ func coming(d berth.Deployment) (r berth.Release, ok bool) {
 // back is the release that a rollback would lead to; ok is false where none has served before.
 func back(d berth.Deployment) (r berth.Release, ok bool) {
 	for _, r := range d.Releases {
-		if r.State == berth.ReleaseSuperseded && !r.ServingAt.IsZero() {
+		if hasServed(r) {
 			return r, true
 		}
 	}
 	return r, false
+}
+
+// hasServed reports whether a release served before another one took over.
+func hasServed(r berth.Release) bool {
+	return r.State == berth.ReleaseSuperseded && !r.ServingAt.IsZero()
 }
 
 func firstLine(text string) string {

@@ -109,7 +109,7 @@ func releaseTimes(r berth.Release) string {
 
 // canReturn reports whether a release may be gone back to.
 func canReturn(d berth.Deployment, r berth.Release) bool {
-	return d.Kind == berth.KindBuild && r.State == berth.ReleaseSuperseded && !r.ServingAt.IsZero()
+	return d.Kind == berth.KindBuild && hasServed(r)
 }
 
 func logFile(d berth.Deployment, c logChoice) string {

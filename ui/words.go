@@ -144,7 +144,7 @@ func count(n int, one, many string) string {
 // stageMeaning says what a stage is for.
 func stageMeaning(s berth.Stage) string {
 	if s.Kind == berth.KindDevelopment {
-		return "Live code: what you save shows at once, with a workspace to edit in."
+		return "Live code: what you save shows at once."
 	}
 	if s.Branch != "" {
 		return "Built images of branches that fit " + s.Branch + ", rolled out without a failed request."
