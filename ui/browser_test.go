@@ -4,6 +4,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -61,7 +62,33 @@ func (w *world) logsIn(tab context.Context, caller berth.Caller) {
 		w.t.Fatal(err)
 	}
 	_, fragment, _ := strings.Cut(link.URL.Reveal(), "#")
-	w.do(tab, chromedp.Navigate(w.URL+"/login#"+fragment), chromedp.WaitVisible(chromedp.CSS(".top")))
+	w.opens(tab, "/login#"+fragment)
+	w.do(tab, chromedp.WaitVisible(chromedp.CSS(".top")))
+}
+
+// loadedWhole is whether a page has all its scripts and styles.
+const loadedWhole = `[...document.scripts, ...document.querySelectorAll("link[rel=stylesheet]")].map(e => e.src || e.href)
+	.every(url => performance.getEntriesByName(url).some(e => e.responseStatus === 200))`
+
+// opens goes to a page. Chromium gives requests up whenever an interface of the machine comes or goes, and every
+// container of other tests brings one: then it goes there again.
+func (w *world) opens(tab context.Context, path string) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(tab, 30*time.Second)
+	defer cancel()
+	for {
+		err := chromedp.Do(ctx, chromedp.Navigate(w.URL+path))
+		if err == nil {
+			whole, unsure := chromedp.Run(ctx, chromedp.Evaluate[bool](loadedWhole))
+			if whole || unsure != nil && ctx.Err() == nil { // it has gone on to another page already
+				return
+			}
+			err = errors.New("net::ERR_NETWORK_CHANGED of a script or style")
+		}
+		if ctx.Err() != nil || !strings.Contains(err.Error(), "ERR_NETWORK_CHANGED") {
+			w.t.Fatalf("open %s: %v", path, err)
+		}
+	}
 }
 
 func (w *world) do(tab context.Context, actions ...chromedp.Action[chromedp.Void]) {
@@ -102,7 +129,7 @@ func TestNoPageKeepsAnybodyOut(t *testing.T) {
 	for name, path := range shown() {
 		for theme, width := range map[string]int64{"light": 360, "dark": 1280} {
 			w.dressed(tab, theme, width, 900)
-			w.do(tab, chromedp.Navigate(w.URL+path))
+			w.opens(tab, path)
 			for _, violation := range w.violations(tab, string(script)) {
 				t.Errorf("%s, %s, %d px: %s", name, theme, width, violation)
 			}
@@ -177,7 +204,8 @@ func TestAPausedLogLosesNothing(t *testing.T) {
 			t.Fatal("nobody follows the log")
 		}
 	}
-	w.do(tab, chromedp.Navigate(w.URL+"/deployments/main-shop/logs"), sees("GET /healthz"), sees(hostile))
+	w.opens(tab, "/deployments/main-shop/logs")
+	w.do(tab, sees("GET /healthz"), sees(hostile))
 	if made := w.evaluate(tab, `String(document.querySelectorAll(".log img, .log script").length)`); made != "0" {
 		t.Errorf("a line became %s elements", made)
 	}
@@ -201,8 +229,8 @@ func TestAShellOpensInAPage(t *testing.T) {
 	w.shop()
 	tab := chromium(t)
 	w.logsIn(tab, w.owner())
-	w.do(tab, chromedp.Navigate(w.URL+"/deployments/main-shop/terminal"),
-		chromedp.PollFunction[chromedp.Void](`() => document.querySelector(".terminal-box").innerText.includes("app@web-7c1d4")`),
+	w.opens(tab, "/deployments/main-shop/terminal")
+	w.do(tab, chromedp.PollFunction[chromedp.Void](`() => document.querySelector(".terminal-box").innerText.includes("app@web-7c1d4")`),
 		chromedp.KeyEvent("typed by hand"+kb.Enter),
 		chromedp.PollFunction[chromedp.Void](`() => document.querySelector(".terminal-box").innerText.includes("typed by hand")`),
 		chromedp.KeyEvent("exit"+kb.Enter),
@@ -218,7 +246,8 @@ func TestAPageThatHearsNothingSaysSo(t *testing.T) {
 	w.shop()
 	tab := chromium(t)
 	w.logsIn(tab, w.owner())
-	w.do(tab, chromedp.Navigate(w.URL+"/deployments/main-shop"), chromedp.WaitVisible(chromedp.CSS("#elements")))
+	w.opens(tab, "/deployments/main-shop")
+	w.do(tab, chromedp.WaitVisible(chromedp.CSS("#elements")))
 	w.console.Close()
 	w.do(tab, chromedp.WaitVisible(chromedp.CSS("#stale")))
 }
@@ -246,14 +275,15 @@ func TestShots(t *testing.T) {
 			}
 		}
 	}
-	w.do(tab, chromedp.Navigate(w.URL+"/login"))
+	w.opens(tab, "/login")
 	shoot("login")
 	w.logsIn(tab, w.owner())
 	for name, path := range shown() {
 		if only := os.Getenv("BERTH_SHOTS_ONLY"); only != "" && !strings.Contains(","+only+",", ","+name+",") {
 			continue
 		}
-		w.do(tab, chromedp.Navigate(w.URL+path), chromedp.PollFunction[chromedp.Void](`() => document.fonts.status === "loaded"`))
+		w.opens(tab, path)
+		w.do(tab, chromedp.PollFunction[chromedp.Void](`() => document.fonts.status === "loaded"`))
 		shoot(name)
 	}
 }
